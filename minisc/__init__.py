@@ -1,0 +1,1 @@
+"""minisc: a small StarCoder2-style language model for Python code, from scratch, in the open."""

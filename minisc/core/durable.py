@@ -1,0 +1,57 @@
+"""Files that are whole or not there, whatever is killed and whenever.
+
+`write(path)` gives a temporary path beside the target, and on leaving fsyncs it and renames it into place; after a kill the
+target is the old file or the new one. Left-over temporaries carry TEMPORARY in their name and are swept by the next run.
+Price: one fsync a file (milliseconds). Not for: appending logs, where the reader must cope with a torn last line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+TEMPORARY = ".writing"
+
+
+@contextmanager
+def write(path: Path) -> Iterator[Path]:
+    """A temporary path to fill; renamed to `path` when the block ends without an error, removed otherwise."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """fsync a file, or a folder's entries."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def write_json(path: Path, value: Any) -> None:
+    with write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed writers left behind."""
+    for left in folder.rglob(f"*{TEMPORARY}"):
+        left.unlink(missing_ok=True)
