@@ -97,7 +97,7 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical(dict(manifest))).hexdigest()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _check(folder: Path, name: str, size: int, sha256: str) -> None:
     path = folder / name
     found = path.stat().st_size if path.exists() else -1

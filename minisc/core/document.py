@@ -22,29 +22,31 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute
 
-SCHEMA = pa.schema([
-    ("uid", pa.string()),
-    ("sha1_git", pa.string()),
-    ("sha1", pa.string()),
-    ("size", pa.int64()),  # bytes of the original; kept after a drop
-    ("kind", pa.string()),  # how it is rendered: code, issue, notebook, text
-    ("text", pa.large_string()),  # null until downloaded, null again once dropped; never holds NUL
-    ("encoding", pa.string()),
-    ("source", pa.string()),
-    ("repo", pa.string()),
-    ("revision", pa.string()),
-    ("directory", pa.string()),
-    ("path", pa.binary()),
-    ("path_text", pa.string()),
-    ("license", pa.string()),  # SPDX expression
-    ("license_evidence", pa.string()),  # from where: metadata:…, file:LICENSE, header
-    ("stars", pa.int64()),
-    ("date", pa.timestamp("us", tz="UTC")),
-    ("split", pa.string()),  # train | held_out
-    ("notes", pa.map_(pa.string(), pa.string())),  # small facts of stages, values are JSON
-    ("dropped_by", pa.string()),  # null while kept
-    ("reason", pa.string()),
-])
+SCHEMA = pa.schema(
+    [
+        ("uid", pa.string()),
+        ("sha1_git", pa.string()),
+        ("sha1", pa.string()),
+        ("size", pa.int64()),  # bytes of the original; kept after a drop
+        ("kind", pa.string()),  # how it is rendered: code, issue, notebook, text
+        ("text", pa.large_string()),  # null until downloaded, null again once dropped; never holds NUL
+        ("encoding", pa.string()),
+        ("source", pa.string()),
+        ("repo", pa.string()),
+        ("revision", pa.string()),
+        ("directory", pa.string()),
+        ("path", pa.binary()),
+        ("path_text", pa.string()),
+        ("license", pa.string()),  # SPDX expression
+        ("license_evidence", pa.string()),  # from where: metadata:…, file:LICENSE, header
+        ("stars", pa.int64()),
+        ("date", pa.timestamp("us", tz="UTC")),
+        ("split", pa.string()),  # train | held_out
+        ("notes", pa.map_(pa.string(), pa.string())),  # small facts of stages, values are JSON
+        ("dropped_by", pa.string()),  # null while kept
+        ("reason", pa.string()),
+    ]
+)
 
 PART_BYTES = 64 * 1024 * 1024  # text in one part, at most: design section 5
 TRAIN, HELD_OUT = "train", "held_out"

@@ -26,7 +26,7 @@ def write(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync(temporary)
-        os.replace(temporary, path)
+        temporary.replace(path)
         sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)

@@ -148,13 +148,14 @@ class _State:
 
 
 def _apply_batch(opened: Opened, table: pa.Table, on_drop: Callable[[str, Doc, str], None] | None) -> pa.Table:
-    states = {doc.uid: _State(doc) for doc in docs_of(table)}
+    rows = [row for row, kept in enumerate(table["dropped_by"].is_null().to_pylist()) if kept]
+    states = {row: _State(doc) for row, doc in zip(rows, docs_of(table), strict=True)}
     for name, stage, judge in opened:
         live = [state for state in states.values() if state.dropped_by is None and (not stage.kinds or state.doc.kind in stage.kinds)]
         for state, verdict in zip(live, _judge(name, stage, judge, [state.doc for state in live]), strict=True):
-            _take(name, state, verdict)
             if verdict.drop and on_drop:
                 on_drop(name, state.doc, verdict.drop)
+            _take(name, state, verdict)
     return _rebuilt(table, states)
 
 
@@ -167,7 +168,9 @@ def _judge(name: str, stage: Stage, judge: Judge, docs: list[Doc]) -> list[Verdi
         raise _blame(name, judge, docs, error) from error
     unknown = {verdict.drop for verdict in verdicts} - {"", *stage.reasons}
     if len(verdicts) != len(docs) or unknown:
-        raise StageFailed(f"stage {name!r} returned {len(verdicts)} verdicts for {len(docs)} documents, undeclared reasons: {sorted(unknown)}")
+        raise StageFailed(
+            f"stage {name!r} returned {len(verdicts)} verdicts for {len(docs)} documents, undeclared reasons: {sorted(unknown)}"
+        )
     return verdicts
 
 
@@ -178,7 +181,9 @@ def _blame(name: str, judge: Judge, docs: list[Doc], error: Exception) -> Except
             judge([doc])
         except Exception as alone:
             return StageFailed(f"stage {name!r} failed on uid {doc.uid}, {doc.repo}:{doc.path_text}: {type(alone).__name__}: {alone}")
-    return StageFailed(f"stage {name!r} failed on a batch of {len(docs)} documents from uid {docs[0].uid} on, but on none alone: {type(error).__name__}: {error}")
+    return StageFailed(
+        f"stage {name!r} failed on a batch of {len(docs)} documents from uid {docs[0].uid} on, but on none alone: {type(error).__name__}: {error}"
+    )
 
 
 def _take(name: str, state: _State, verdict: Verdict) -> None:
@@ -205,15 +210,13 @@ def _replaced(doc: Doc, changes: Mapping[str, object]) -> Doc:
 _CHANGING = ("text", "license", "license_evidence", "notes", "dropped_by", "reason")
 
 
-def _rebuilt(table: pa.Table, states: Mapping[str, _State]) -> pa.Table:
+def _rebuilt(table: pa.Table, states: Mapping[int, _State]) -> pa.Table:
     """The table with the columns that verdicts can change written anew; rows that were dropped before stay as they were."""
-    if not any(state.changed for state in states.values()):
+    changed = {row: state for row, state in states.items() if state.changed}
+    if not changed:
         return table
     columns = {name: table[name].to_pylist() for name in _CHANGING}
-    for row, uid in enumerate(table["uid"].to_pylist()):
-        state = states.get(uid)
-        if state is None or not state.changed:
-            continue
+    for row, state in changed.items():
         columns["text"][row] = None if state.dropped_by else state.doc.text
         columns["license"][row], columns["license_evidence"][row] = state.doc.license, state.doc.license_evidence
         columns["notes"][row] = list(state.doc.notes.items())

@@ -24,7 +24,8 @@ from minisc.core.artifact import Artifact, Figures, Work
 if TYPE_CHECKING:
     from minisc.core.remember import Hashes
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 KINDS = ("documents", "tokenizer", "tokens", "model", "evaluation", "samples", "export", "index")
 Inputs = Mapping[str, Any]  # role -> Artifact, None (optional and absent) or list of Artifact (many)
 
@@ -73,6 +74,7 @@ class Speaker(Protocol):
     def progress(self, label: str, total: float | None, unit: str = "") -> Bar: ...
     def line(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
+    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None: ...  # ">name": to the right
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,9 @@ class Step(ABC):
     def run(self, work: Work, inputs: Inputs) -> Figures:
         """Fill `work.path`, return the figures. May be killed anywhere and called again on the same folder."""
 
-    def publish(self, artifact: Artifact, context: Context) -> None:
-        """Called when the step was taken from the store: show in this run what it would have shown live."""
-        return None
+    def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
+        """Show the result in this run. `cached`: it was taken from the store, so what would have been shown live is shown now."""
+        return
 
 
 @dataclass(frozen=True)

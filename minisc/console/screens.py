@@ -1,0 +1,107 @@
+"""What a person sees beside progress: the help, the plan, the waterfall, the closing table, an error.
+
+In: plain facts. Out: text or tables for a terminal of 80 to 120 columns. Numbers carry their units.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from minisc.console.speaker import Terminal, duration, human
+from minisc.core.errors import UserError
+from minisc.core.step import Context, Cost, Done
+from minisc.runner.graph import Node
+
+
+def welcome(recipes: Mapping[str, str]) -> str:
+    """One screen: what it is, the recipes, three commands."""
+    width = max(map(len, recipes), default=0)
+    lines = [f"  {name:<{width}}  {about}" for name, about in recipes.items()]
+    return "\n".join([
+        "minisc builds a small StarCoder2-style language model for Python code, from source files to scores.",
+        "",
+        "Recipes (python -m minisc +recipe=NAME):",
+        *lines,
+        "",
+        "Try:",
+        "  python -m minisc +recipe=tiny                        five minutes on two cores, a report at its end",
+        "  python -m minisc +recipe=tiny plan_only=true         what it would do and cost",
+        "  python -m minisc +recipe=pretrain_local source.path=~/code model=20m",
+        "",
+        "Anything is an override: filters.near_dup.threshold=0.8, '+filters=[x]', '~filters.license', steps=[collect,curate].",
+        "See the settings:  python -m minisc +recipe=tiny --cfg job      groups and options:  python -m minisc --help",
+    ])  # fmt: skip
+
+
+def failure(console: Console, error: UserError) -> None:
+    """An error in its three parts."""
+    text = Text()
+    text.append("error: ", style="bold red").append(error.what)
+    for label, part in (("where", error.where), ("do", error.do)):
+        if part:
+            text.append(f"\n  {label + ':':<7}", style="bold").append(part)
+    console.print(text, soft_wrap=True)
+
+
+def plan_table(terminal: Terminal, nodes: Sequence[Node], costs: Mapping[str, Cost]) -> None:
+    """The plan: every step, what it takes, whether it is in the store, what it will cost."""
+    rows = []
+    for node in nodes:
+        takes = ", ".join(f"{role} {_taken(value)}" for role, value in node.inputs.items() if value)
+        state = "in the store" if node.cached else _cost(costs[node.name])
+        rows.append([node.name, takes, ", ".join(node.step.makes), state, node.fingerprint[:12] if node.step.stored else ""])
+    terminal.table("plan", ["step", "takes", "makes", "cost", "fingerprint"], rows)
+
+
+def _taken(value: Any) -> str:
+    items = value if isinstance(value, list) else [value]
+    return "+".join(item.fingerprint[:6] for item in items)
+
+
+def _cost(cost: Cost) -> str:
+    parts = [
+        f"about {duration(cost.seconds)}" if cost.seconds else "",
+        f"{human(cost.tokens)} tokens" if cost.tokens else "",
+        f"{human(cost.flops)}FLOP" if cost.flops else "",
+        f"{human(cost.requests)} requests" if cost.requests else "",
+        f"download {human(cost.download_bytes)}B" if cost.download_bytes else "",
+        f"disk {human(cost.disk_bytes)}B" if cost.disk_bytes else "",
+        cost.remark,
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def closing_table(terminal: Terminal, done: Sequence[Done], context: Context) -> None:
+    """What came out, and where it lies."""
+    rows = []
+    for item in done:
+        where = near(item.artifact.path) if item.artifact else str(item.figures.get("where", ""))
+        rows.append([item.step, "stored" if item.cached else duration(item.seconds), _headline(item.figures), where])
+    rows.append(["run", duration(sum(item.seconds for item in done)), "log, settings, TensorBoard events", near(context.run)])
+    terminal.table("what came out", ["step", ">time", "result", "where"], rows)
+
+
+def _headline(figures: Mapping[str, Any]) -> str:
+    parts = []
+    for name, form in HEADLINES.items():
+        if isinstance(figures.get(name), (int, float)):
+            parts.append(form.format(figures[name], human=human(figures[name]), mega=figures[name] / 1e6))
+    return ", ".join(parts[:4])
+
+
+HEADLINES = {
+    "documents_kept": "{:,} documents", "bytes_kept": "{mega:,.1f} MB", "vocabulary": "vocabulary {:,}", "bytes_per_token": "{:.2f} bytes a token",
+    "tokens": "{human} tokens", "parameters": "{human} parameters", "bits_per_byte": "{:.3f} bits per byte", "zlib_bits_per_byte": "zlib {:.3f}",
+    "xz_bits_per_byte": "xz {:.3f}", "completions": "{:,} completions", "report_bytes": "report of {human}B",
+}  # fmt: skip
+
+
+def near(path: Path) -> str:
+    """A path as a person would type it from here."""
+    absolute = path.absolute()
+    return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)

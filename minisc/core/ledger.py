@@ -1,0 +1,115 @@
+"""The ledger: what became of every document, counted from the rows themselves.
+
+In: the parts of a `documents` artifact. Out: the waterfall: for each stage, in order, seen = kept + dropped, in documents
+and in bytes of the original, with the reasons; and the shares of licenses and splits among what is left.
+Guarantees: it is a group-by over columns, so it cannot disagree with the data. `check` holds it against the number of rows
+that came in. Beside it, `Samples` keeps up to 20 samples a reason (the lowest uids, so that any order gives the same ones).
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from minisc.core.document import Doc
+
+SAMPLES, SAMPLE_CHARACTERS = 20, 2000
+Count = dict[str, int]
+
+
+def waterfall(kept: Sequence[Path], dropped: Sequence[Path], stages: Sequence[str]) -> dict[str, Any]:
+    """`stages`: names in the order in which they judged; "collect" comes first by itself."""
+    reasons = _grouped(dropped, ["dropped_by", "reason"])
+    left = _grouped(kept, ["license", "split", "repo"])
+    seen = _total([*reasons.values(), *left.values()])
+    rows = []
+    for stage in ["collect", *(name for name in stages if name != "collect")]:
+        own = {reason: count for (by, reason), count in sorted(reasons.items(), key=str) if by == stage}
+        gone = _total(own.values())
+        rest = {key: seen[key] - gone[key] for key in seen}
+        rows.append({
+            "stage": stage,
+            "seen": seen["documents"], "kept": rest["documents"], "dropped": gone["documents"],
+            "seen_bytes": seen["bytes"], "kept_bytes": rest["bytes"], "dropped_bytes": gone["bytes"],
+            "reasons": own,
+        })  # fmt: skip
+        seen = rest
+    licenses = _folded(left, 0)
+    return {
+        "stages": rows,
+        "licenses": [
+            {"license": name, **count} for name, count in sorted(licenses.items(), key=lambda item: (-item[1]["bytes"], str(item[0])))
+        ],
+        "splits": {str(name): count for name, count in sorted(_folded(left, 1).items(), key=str)},
+        "repos": len(_folded(left, 2)),
+    }
+
+
+def check(fall: Mapping[str, Any], rows_in: int) -> None:
+    """seen = kept + dropped for every stage, and the first stage saw every row that came in."""
+    stages = fall["stages"]
+    assert stages[0]["seen"] == rows_in, f"{rows_in} rows came in, the ledger counts {stages[0]['seen']}"
+    for before, after in itertools.pairwise(stages):
+        assert before["kept"] == after["seen"], f"rows were lost between {before['stage']} and {after['stage']}"
+    left = sum(split["documents"] for split in fall["splits"].values())
+    assert stages[-1]["kept"] == left, f"a stage that is not in the plan dropped {stages[-1]['kept'] - left} rows"
+
+
+def _grouped(paths: Sequence[Path], keys: list[str]) -> dict[tuple[Any, ...], Count]:
+    counts: dict[tuple[Any, ...], Count] = {}
+    for path in paths:
+        table = pq.read_table(path, columns=[*keys, "size"])
+        for row in table.group_by(keys).aggregate([("size", "sum"), ([], "count_all")]).to_pylist():
+            count = counts.setdefault(tuple(row[key] for key in keys), {"documents": 0, "bytes": 0})
+            count["documents"] += row["count_all"]
+            count["bytes"] += row["size_sum"] or 0
+    return counts
+
+
+def _total(counts: Any) -> Count:
+    counts = list(counts)
+    return {key: sum(count[key] for count in counts) for key in ("documents", "bytes")}
+
+
+def _folded(counts: Mapping[tuple[Any, ...], Count], at: int) -> dict[Any, Count]:
+    out: dict[Any, Count] = {}
+    for key, count in counts.items():
+        out[key[at]] = _total([out.get(key[at], {"documents": 0, "bytes": 0}), count])
+    return out
+
+
+class Samples:
+    """Samples of dropped texts, the lowest uids of each stage and reason."""
+
+    def __init__(self, private: frozenset[str]) -> None:
+        self._private = private  # stages whose texts must not be shown
+        self._held: dict[str, list[dict[str, Any]]] = {}
+
+    def see(self, stage: str, doc: Doc, reason: str) -> None:
+        if stage not in self._private:
+            sample = {"uid": doc.uid, "repo": doc.repo, "path": doc.path_text, "text": (doc.text or "")[:SAMPLE_CHARACTERS]}
+            self.add({f"{stage}/{reason}": [sample]})
+
+    def add(self, others: Mapping[str, list[dict[str, Any]]]) -> None:
+        for key, samples in others.items():
+            held = self._held.setdefault(key, [])
+            if len(samples) == 1 and len(held) == SAMPLES and samples[0]["uid"] > held[-1]["uid"]:
+                continue
+            self._held[key] = sorted([*held, *samples], key=lambda sample: sample["uid"])[:SAMPLES]
+
+    def as_dict(self) -> dict[str, list[dict[str, Any]]]:
+        return dict(sorted(self._held.items()))
+
+
+def rows_in(paths: Sequence[Path]) -> int:
+    return sum(pq.read_metadata(path).num_rows for path in paths)
+
+
+def lines_of(text: pa.ChunkedArray) -> int:
+    """Lines of kept texts: newlines, counted by Arrow."""
+    return pa.compute.sum(pa.compute.count_substring(text, "\n")).as_py() or 0

@@ -1,0 +1,125 @@
+"""Which step takes what from which: roles filled, fingerprints computed, before anything runs.
+
+In: the chosen steps in order, what was given as `inputs.<role>=…`, the store. Out: a list of `Node`s, each with the nodes or
+artifacts that fill its roles, and its fingerprint. A role is filled from the command line if it was given there, else from
+the nearest earlier step that makes the kind. The fingerprint of a node is a hash of its step's settings, versions, leaves,
+and the fingerprints of its inputs: a Merkle DAG, so that one changed filter changes only what lies after it.
+
+`inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind), `latest:<recipe>`, or a list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from minisc.core.artifact import MANIFEST, Artifact, is_finished
+from minisc.core.errors import UserError, did_you_mean
+from minisc.core.fingerprint import describe, fingerprint
+from minisc.core.step import Context, Need, Step
+
+Given = Mapping[str, Any]  # role -> text, list of texts or None
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of a plan."""
+
+    name: str
+    step: Step
+    inputs: Mapping[str, Any]  # role -> Node, Artifact, None, or a list of them
+    fingerprint: str
+    path: Path  # of its artifact, finished or to be
+    settings: Any  # the description that was hashed
+
+    @property
+    def cached(self) -> bool:
+        return self.step.stored and is_finished(self.path)
+
+
+def plan(steps: Mapping[str, Step], given: Given, context: Context) -> list[Node]:
+    """Fill the roles of all steps, or raise a UserError that names the step, the role and what to type."""
+    nodes: list[Node] = []
+    for name, step in steps.items():
+        inputs = {role: _fill(name, role, need, given, nodes, context.out) for role, need in step.needs.items()}
+        settings = {"step": name, "settings": describe(step), "leaves": dict(step.leaves(context)) if step.stored else {}}
+        mark = fingerprint({**settings, "inputs": {role: _marks(value) for role, value in inputs.items()}})
+        nodes.append(Node(name, step, inputs, mark, context.out / "store" / name / mark, settings))
+    return nodes
+
+
+def _marks(value: Any) -> Any:
+    if isinstance(value, list):
+        return [item.fingerprint for item in value]
+    return value.fingerprint if value is not None else None
+
+
+def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node], out: Path) -> Any:
+    told = given.get(role)
+    if told is None and need.kind == "tokenizer" and given.get("model") is not None:
+        told = given["model"]  # a model given explicitly carries its tokenizer, and that one wins
+    if told is not None:
+        found = [artifact_of(text, need.kind, role, out) for text in (told if isinstance(told, list) else [told])]
+        if need.many:
+            return found
+        if len(found) > 1:
+            raise UserError(
+                f"step {step!r} takes one artifact as {role!r}, not {len(found)}", where=f"inputs.{role}={told}", do="name one of them"
+            )
+        return found[0]
+    made = [node for node in nodes if need.kind in node.step.makes]
+    if need.many:
+        return made
+    if made:
+        return made[-1]
+    if need.optional:
+        return None
+    raise UserError(
+        f"step {step!r} needs {need.kind}, and no step before it makes any",
+        where=f"steps=[{','.join([*(node.name for node in nodes), step])}]",
+        do=f"put a step that makes {need.kind} before it, or inputs.{role}=<artifact folder, run folder, or latest:RECIPE>",
+    )
+
+
+def artifact_of(text: str, kind: str, role: str, out: Path) -> Artifact:
+    """The artifact that a person means by `inputs.<role>=<text>`."""
+    where = f"inputs.{role}={text}"
+    folder = _latest(text.removeprefix("latest:"), out, where) if text.startswith("latest:") else Path(text).expanduser()
+    if (folder / MANIFEST).exists():
+        artifact = Artifact(folder)
+        if kind not in artifact.kinds:
+            raise UserError(
+                f"this artifact holds {', '.join(artifact.kinds)}, not {kind}", where=where, do=f"name an artifact that holds {kind}"
+            )
+        return artifact
+    if (folder / "run.json").exists():
+        return _of_run(folder, kind, where)
+    what = "is neither an artifact nor a run" if folder.exists() else "does not exist"
+    raise UserError(f"{str(folder)!r} {what}", where=where, do="name a folder with a manifest.json or a run.json, or latest:RECIPE")
+
+
+def _latest(recipe: str, out: Path, where: str) -> Path:
+    runs = sorted((out / "runs" / recipe).glob("*/run.json")) if recipe in _recipes_run(out) else []
+    if not runs:
+        raise UserError(
+            f"no run of a recipe {recipe!r} is in {str(out / 'runs')!r}",
+            where=where,
+            do=did_you_mean(recipe, _recipes_run(out) or ["(nothing was run yet)"]),
+        )
+    return runs[-1].parent
+
+
+def _recipes_run(out: Path) -> list[str]:
+    return sorted(path.name for path in (out / "runs").glob("*") if path.is_dir())
+
+
+def _of_run(folder: Path, kind: str, where: str) -> Artifact:
+    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for step in reversed(told["steps"]):
+        path = Path(step["artifact"]) if step["artifact"] else None
+        if path is not None and is_finished(path) and kind in Artifact(path).kinds:
+            return Artifact(path)
+    raise UserError(f"this run made no {kind}, or its artifact is gone", where=where, do=f"name a run whose steps make {kind}")

@@ -1,0 +1,187 @@
+"""Running a plan: each step from the store or by itself, its manifest last, and the story of the run beside.
+
+Guarantees: a step that is in the store is not run again; a step that was killed goes on in its own folder; two runs that
+want the same artifact do not write over each other (a lock that the kernel drops when its owner dies: the second waits, says
+for whom, and finds the artifact there). `run.json` is rewritten after every step, so that a killed run tells how far it got.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from minisc.core import durable
+from minisc.core.artifact import Artifact, Figures, Work
+from minisc.core.errors import UserError
+from minisc.core.step import Closing, Context, Done
+from minisc.runner.graph import Node
+
+# Packages whose version can matter to a result.
+PACKAGES = ("minisc", "numpy", "pyarrow", "datasketch", "tokenizers", "tiktoken", "torch", "lightning", "hydra-core", "ray")
+LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Story:
+    """What is written about a run beside its steps."""
+
+    command: str
+    recipe: str
+
+
+def execute(nodes: Sequence[Node], story: Story, context: Context) -> list[Done]:
+    """Run a plan from its first step to its last."""
+    done: list[Done] = []
+    artifacts: dict[str, Artifact] = {}
+    for node in nodes:
+        start = time.monotonic()
+        if isinstance(node.step, Closing):
+            figures = node.step.look(done, context)
+            done.append(Done(node.name, None, False, time.monotonic() - start, figures))
+        else:
+            inputs = {role: _resolved(value, artifacts) for role, value in node.inputs.items()}
+            cached = node.cached
+            artifact = Artifact(node.path) if cached else _make(node, inputs, context)
+            node.step.publish(artifact, context, cached)
+            artifacts[node.name] = artifact
+            done.append(Done(node.name, artifact, cached, time.monotonic() - start, artifact.figures))
+        _tell(done[-1], context)
+        write_run(done, story, context)
+    return done
+
+
+def _resolved(value: Any, artifacts: Mapping[str, Artifact]) -> Any:
+    if isinstance(value, list):
+        return [_resolved(item, artifacts) for item in value]
+    return artifacts[value.name] if isinstance(value, Node) else value
+
+
+def _make(node: Node, inputs: Mapping[str, Any], context: Context) -> Artifact:
+    with _writable(node.path), _locked(node, context):
+        if node.cached:  # another run made it while we waited
+            return Artifact(node.path)
+        work = Work(node.path, context)
+        start = time.monotonic()
+        durable.sweep(node.path)
+        figures = node.step.run(work, inputs)
+        about = {
+            "step": node.name, "fingerprint": node.fingerprint, "kinds": list(node.step.makes), "settings": node.settings,
+            "inputs": {role: _prints(value) for role, value in inputs.items()}, "versions": versions(),
+            "seconds": round(time.monotonic() - start, 3),
+        }  # fmt: skip
+        return work.commit(about, figures)
+
+
+def _prints(value: Any) -> Any:
+    if isinstance(value, list):
+        return [item.fingerprint for item in value]
+    return value.fingerprint if value is not None else None
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    """A full or read-only disk is the machine's trouble, said as such; what was finished stays finished."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None or not _inside(error.filename, path):
+            raise
+        left = shutil.disk_usage(path.parent if path.parent.exists() else Path.cwd()).free
+        raise UserError(
+            f"cannot write: {os.strerror(error.errno).lower()} ({left / 1e6:,.0f} MB free)", where=str(error.filename or path),
+            do="make room or choose another place with out=<folder>, and run the same line again: it goes on where it stopped",
+        ) from error  # fmt: skip
+
+
+def _inside(name: object, path: Path) -> bool:
+    """Whether an OSError is about the store (Arrow's errors carry no file name)."""
+    return name is None or str(name).startswith(str(path.parent))
+
+
+@contextmanager
+def _locked(node: Node, context: Context) -> Iterator[None]:
+    """One writer an artifact; the lock is the kernel's, so a dead owner holds nothing."""
+    with (node.path / LOCK).open("a+", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            context.speak.line(f"{node.name}: {file.read().strip() or 'another run'} is making this artifact; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+        file.flush()
+        yield
+
+
+def _tell(done: Done, context: Context) -> None:
+    how = "from the store" if done.cached else f"{done.seconds:.1f} s"
+    context.speak.line(f"{done.step:<16} {how:>15}   {summary(done.figures)}")
+
+
+def summary(figures: Figures) -> str:
+    """The few figures that a person wants to see in a line."""
+    shown = [name for name in SHOWN if name in figures]
+    return "  ".join(f"{name} {_short(figures[name])}" for name in shown[:5])
+
+
+SHOWN = (
+    "documents_kept", "documents_dropped", "bytes_kept", "vocabulary", "bytes_per_token", "tokens", "parameters", "bits_per_byte",
+    "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "report",
+)  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:,.3f}" if abs(value) < 100 else f"{value:,.0f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def write_run(done: Sequence[Done], story: Story, context: Context) -> None:
+    """`run.json`: what was asked, what was done, where it lies."""
+    figures: Figures = {}
+    for item in done:
+        figures |= item.figures
+    figures["peak_memory_bytes"] = peak_memory()
+    durable.write_json(context.run / "run.json", {
+        "command": story.command, "recipe": story.recipe,
+        "steps": [{
+            "step": item.step, "artifact": str(item.artifact.path.absolute()) if item.artifact else None,
+            "fingerprint": item.artifact.fingerprint if item.artifact else None,
+            "cached": item.cached, "seconds": round(item.seconds, 3), "figures": item.figures,
+        } for item in done],
+        "figures": figures,
+    })  # fmt: skip
+
+
+def peak_memory() -> int:
+    """Bytes: the peak of this process, and of the largest of its workers if that was larger."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+
+
+def versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def read_run(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))

@@ -1,0 +1,100 @@
+"""curate: a list of filters over a corpus, every document accounted for.
+
+In: documents. Out: documents: the kept ones, and the dropped ones as rows without text that say who dropped them and why;
+the waterfall; up to 20 samples a reason; what global stages found (clusters and the like) under `tables/<filter>/`.
+Guarantees: seen = kept + dropped for every filter, held against the number of rows that came in, before the commit. A
+filter that drops far more than its option file expects is said aloud, with the override that accepts it.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from minisc.core import durable, ledger
+from minisc.core.artifact import Artifact, Figures, Work
+from minisc.core.errors import UserError
+from minisc.core.fingerprint import ordered
+from minisc.core.parts import read_tables
+from minisc.core.passes import merged_samples, run_passes
+from minisc.core.stage import Stage
+from minisc.core.step import Context, Cost, Inputs, Need, Step
+from minisc.steps.collect import figures_of
+
+BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and near_dup; measured, see recipes/README.md
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curate(Step):
+    version: ClassVar[int] = 1
+    makes: ClassVar[tuple[str, ...]] = ("documents",)
+    needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents")}
+
+    filters: dict[str, Stage]
+
+    def leaves(self, context: Context) -> Mapping[str, Any]:
+        return {"order": ordered(self.filters)}  # [a, b] and [b, a] are not the same corpus
+
+    def cost(self, inputs: Mapping[str, Mapping[str, float]], context: Context) -> Cost:
+        size, documents = inputs["documents"].get("bytes_kept", 0), inputs["documents"].get("documents_kept", 0)
+        return Cost(
+            seconds=size / BYTES_PER_SECOND, disk_bytes=round(size * 0.3), expect={"documents_kept": documents * 0.8, "bytes_kept": size * 0.8},
+            remark=" ".join(self.filters),
+        )  # fmt: skip
+
+    def run(self, work: Work, inputs: Inputs) -> Figures:
+        before: Artifact = inputs["documents"]
+        kept, dropped = before.files("kept"), before.files("dropped")
+        parts = [(one, other) for one, other in zip(kept, dropped, strict=True)]
+        last = run_passes(self.filters, parts, work.scratch, work.context.engine, work.context.speak)
+        for name in ("kept", "dropped"):
+            shutil.rmtree(work.path / name, ignore_errors=True)
+            shutil.copytree(last / name, work.path / name)
+        for found in sorted((work.scratch / "found").glob("*")):
+            shutil.copytree(found, work.path / "tables" / found.name, dirs_exist_ok=True)
+        return self._account(work, before, ledger.rows_in([*kept, *dropped]))
+
+    def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
+        kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
+        earlier = [row["stage"] for row in json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))["stages"]]
+        fall = ledger.waterfall(kept, dropped, [*earlier, *self.filters])
+        ledger.check(fall, rows)
+        durable.write_json(work.path / "waterfall.json", fall)
+        samples = json.loads(before.file("samples.json").read_text(encoding="utf-8"))
+        durable.write_json(work.path / "samples.json", merged_samples(work.scratch, samples))
+        _warn(fall, self.filters, work.context)
+        if not fall["stages"][-1]["kept"]:
+            raise UserError(
+                "curation kept no document", where="filters=[" + ",".join(self.filters) + "]", do="see waterfall.json in " + str(work.path)
+            )
+        lines = sum(ledger.lines_of(table["text"]) for path in kept for table in read_tables(path))
+        return figures_of(fall) | {"lines_kept": lines}
+
+    def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
+        show_waterfall(json.loads(artifact.file("waterfall.json").read_text(encoding="utf-8")), context)
+
+
+def _warn(fall: Mapping[str, Any], filters: Mapping[str, Stage], context: Context) -> None:
+    for row in fall["stages"]:
+        stage = filters.get(row["stage"])
+        share = row["dropped"] / row["seen"] if row["seen"] else 0.0
+        if stage is not None and share > stage.expected_drop:
+            reason = max(row["reasons"], key=lambda name: row["reasons"][name]["documents"])
+            context.speak.warn(
+                f"{row['stage']} dropped {share:.0%} of the documents, mostly as {reason!r}; it expects at most {stage.expected_drop:.0%}. "
+                f"If that is right for this corpus: filters.{row['stage']}.expected_drop={min(1.0, round(share + 0.05, 2))}"
+            )
+
+
+def show_waterfall(fall: Mapping[str, Any], context: Context) -> None:
+    """Seen, kept, dropped by each stage, in documents and bytes, with the reasons."""
+    rows = []
+    for row in fall["stages"]:
+        why = ", ".join(
+            f"{reason} {count['documents']:,}" for reason, count in sorted(row["reasons"].items(), key=lambda item: -item[1]["documents"])
+        )
+        rows.append([row["stage"], f"{row['seen']:,}", f"{row['kept']:,}", f"{row['dropped']:,}", f"{row['kept_bytes'] / 1e6:,.1f}", why])
+    context.speak.table("", ["stage", ">seen", ">kept", ">dropped", ">kept MB", "why"], rows)
