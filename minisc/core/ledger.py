@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from minisc.core.document import Doc
+from minisc.core.document import HELD_OUT, Doc
 
 SAMPLES, SAMPLE_CHARACTERS = 20, 2000
 Count = dict[str, int]
@@ -81,6 +81,17 @@ def _folded(counts: Mapping[tuple[Any, ...], Count], at: int) -> dict[Any, Count
     for key, count in counts.items():
         out[key[at]] = _total([out.get(key[at], {"documents": 0, "bytes": 0}), count])
     return out
+
+
+def figures_of(fall: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain figures of a waterfall."""
+    first, last = fall["stages"][0], fall["stages"][-1]
+    held_out = fall["splits"].get(HELD_OUT, {"documents": 0, "bytes": 0})
+    return {
+        "documents_seen": first["seen"], "documents_kept": last["kept"], "documents_dropped": first["seen"] - last["kept"],
+        "bytes_seen": first["seen_bytes"], "bytes_kept": last["kept_bytes"], "repositories": fall["repos"],
+        "held_out_documents": held_out["documents"], "held_out_bytes": held_out["bytes"],
+    }  # fmt: skip
 
 
 class Samples:

@@ -87,6 +87,7 @@ class Context:
     speak: Speaker
     hashes: Hashes  # content hashes of input files, remembered by size and mtime
     name: str = "run"  # of the run, readable: <recipe>/<date_time>
+    memory: dict[str, Any] = field(default_factory=dict)  # what is dear to find out and asked for again within a run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,8 +55,12 @@ class Collect(Step):
             )
 
     def listing(self, context: Context) -> Listing:
+        """What the source would read; walked once a run."""
         wanted = None if is_multiple(self.budget) else BYTES_PER_TOKEN * tokens_of(self.budget, None)
-        return self.source.listing(wanted, context.hashes)
+        key = f"listing {wanted} {self.source!r}"
+        if key not in context.memory:
+            context.memory[key] = self.source.listing(wanted, context.hashes)
+        return context.memory[key]
 
     def leaves(self, context: Context) -> Mapping[str, Any]:
         return dict(self.listing(context).identity)
@@ -118,18 +122,7 @@ class Collect(Step):
             )
         durable.write_json(work.path / "waterfall.json", fall)
         durable.write_json(work.path / "samples.json", {})
-        return figures_of(fall) | {"split_by": how}
-
-
-def figures_of(fall: Mapping[str, Any]) -> Figures:
-    """The plain figures of a waterfall."""
-    first, last = fall["stages"][0], fall["stages"][-1]
-    held_out = fall["splits"].get(HELD_OUT, {"documents": 0, "bytes": 0})
-    return {
-        "documents_seen": first["seen"], "documents_kept": last["kept"], "documents_dropped": first["seen"] - last["kept"],
-        "bytes_seen": first["seen_bytes"], "bytes_kept": last["kept_bytes"], "repositories": fall["repos"],
-        "held_out_documents": held_out["documents"], "held_out_bytes": held_out["bytes"],
-    }  # fmt: skip
+        return ledger.figures_of(fall) | {"split_by": how}
 
 
 def _drawn(seed: int, name: str) -> bytes:
@@ -206,7 +199,7 @@ def _write(task: _Write) -> None:
     start = 0
     for table in read_tables(task.raw):
         again = [row - start for row in task.again if start <= row < start + len(table)]
-        tables.append(_renamed(_with_split(table, task), again))
+        tables.append(_renamed(_with_split(table, task), again, f"{task.raw.stem}:{start}"))
         start += len(tables[-1])
     masks = [pc.is_null(table["dropped_by"]) for table in tables]
     write_part(
@@ -226,13 +219,13 @@ def _with_split(table: pa.Table, task: _Write) -> pa.Table:
     return table.set_column(table.schema.get_field_index("split"), "split", splits)
 
 
-def _renamed(table: pa.Table, again: Sequence[int]) -> pa.Table:
-    """Rows that repeat an earlier one's uid get another and are dropped as `repeated`."""
+def _renamed(table: pa.Table, again: Sequence[int], place: str) -> pa.Table:
+    """Rows that repeat an earlier one's uid get another, from the `place` where they stand, and are dropped as `repeated`."""
     if not again:
         return table
     columns = {name: table[name].to_pylist() for name in ("uid", "text", "dropped_by", "reason")}
     for row in again:
-        columns["uid"][row] = hashlib.sha256(f"{columns['uid'][row]}:{row}:again".encode()).hexdigest()[:32]
+        columns["uid"][row] = hashlib.sha256(f"{columns['uid'][row]}:{place}:{row}".encode()).hexdigest()[:32]
         columns["text"][row] = None
         columns["dropped_by"][row], columns["reason"][row] = "collect", "repeated"
     for name, values in columns.items():

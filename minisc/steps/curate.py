@@ -22,7 +22,6 @@ from minisc.core.parts import read_tables
 from minisc.core.passes import merged_samples, run_passes
 from minisc.core.stage import Stage
 from minisc.core.step import Context, Cost, Inputs, Need, Step
-from minisc.steps.collect import figures_of
 
 BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and near_dup; measured, see recipes/README.md
 
@@ -71,7 +70,7 @@ class Curate(Step):
                 "curation kept no document", where="filters=[" + ",".join(self.filters) + "]", do="see waterfall.json in " + str(work.path)
             )
         lines = sum(ledger.lines_of(table["text"]) for path in kept for table in read_tables(path))
-        return figures_of(fall) | {"lines_kept": lines}
+        return ledger.figures_of(fall) | {"lines_kept": lines}
 
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
         show_waterfall(json.loads(artifact.file("waterfall.json").read_text(encoding="utf-8")), context)
