@@ -80,7 +80,7 @@ def closing_table(terminal: Terminal, done: Sequence[Done], context: Context) ->
     """What came out, and where it lies."""
     rows = []
     for item in done:
-        where = near(item.artifact.path) if item.artifact else str(item.figures.get("where", ""))
+        where = near(item.artifact.path if item.artifact else Path(str(item.figures.get("where", context.run))))
         rows.append([item.step, "stored" if item.cached else duration(item.seconds), _headline(item.figures), where])
     rows.append(["run", duration(sum(item.seconds for item in done)), "log, settings, TensorBoard events", near(context.run)])
     terminal.table("what came out", ["step", ">time", "result", "where"], rows)

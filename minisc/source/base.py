@@ -3,6 +3,12 @@
 `listing` walks, counts and hashes, and cuts the work into parts by the data alone (at most 64 MB of text each); `tables`
 reads one part, in any process, and gives rows of `core.document.SCHEMA`: the same rows in the same order whenever it is
 called. What a source cannot use (too large, holds NUL, not text) is a row too, dropped with one of `REASONS`.
+
+A listing may be a plan only: what would be read could one get at it. Then it has no parts and a `refusal`, the error that says what
+to type; whoever wants to read raises it. So a plan can be shown with its cost before anything is downloaded.
+
+Sources do not know each other. What several of them need stands beside this module: files and their rows (files.py), seeded samples
+(draw.py), license files (license_files.py), the remote and commit of a git checkout (git_checkout.py).
 """
 
 from __future__ import annotations
@@ -14,6 +20,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from minisc.core.errors import UserError
 from minisc.core.remember import Hashes
 
 REASONS = ("empty", "too_large", "holds_nul", "not_text", "unreadable")
@@ -31,6 +38,7 @@ class Listing:
     requests: int = 0
     remark: str = ""
     ignored: Mapping[str, int] = field(default_factory=dict)  # why -> how many files were not even listed
+    refusal: UserError | None = None  # set when this is a plan only: to be raised by who wants to read
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,7 +61,7 @@ class Generate(Step):
             inputs["model"].file(name)
         loaded = load(inputs["model"].path)
         tokenizer = Tokenizer.load(inputs["tokenizer"].file("tokenizer.json"))
-        settings = {
+        settings: dict[str, Any] = {
             "max_new_tokens": self.max_new_tokens, "temperature": self.temperature, "top_k": self.top_k, "top_p": self.top_p,
             "repetition_penalty": self.repetition_penalty, "seed": self.seed,
         }  # fmt: skip

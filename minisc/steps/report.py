@@ -12,6 +12,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from minisc.core import durable
@@ -32,11 +33,13 @@ class Report(Closing):
         for path, text in ((page, render_html(story)), (context.run / "report.md", render_markdown(story))):
             with durable.write(path) as temporary:
                 temporary.write_text(text, encoding="utf-8")
-        return {"report_bytes": page.stat().st_size, "where": os.path.relpath(page)}
+        return {"report_bytes": page.stat().st_size, "where": str(page)}
 
     def _story(self, done: Sequence[Done], context: Context) -> Story:
         made = [item for item in done if item.artifact is not None]
-        told = json.loads((context.run / "run.json").read_text(encoding="utf-8")) if made else {"recipe": "", "command": "", "figures": {}}
+        told: dict[str, Any] = (
+            json.loads((context.run / "run.json").read_text(encoding="utf-8")) if made else {"recipe": "", "command": "", "figures": {}}
+        )
         corpus = _last(made, "documents")
         return Story(
             recipe=told["recipe"], command=told["command"], date=time.strftime("%Y-%m-%d %H:%M"), machine=machine(),
@@ -78,7 +81,7 @@ def machine() -> str:
     """The machine in a line: system, processor, cores."""
     name = platform.processor() or platform.machine()
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
+        with Path("/proc/cpuinfo").open(encoding="utf-8") as file:
             name = next((line.split(":", 1)[1].strip() for line in file if line.startswith("model name")), name)
     except OSError:
         pass  # no Linux: the processor's own word will do

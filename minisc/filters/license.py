@@ -1,0 +1,81 @@
+"""Keeps documents whose license lets everybody use them: permissive ones, and (a setting) those without any.
+
+In: what the source put into `license` (SPDX, a trove classifier, free text) and the document's own first lines, where an
+`SPDX-License-Identifier:` wins for that file. Out: `license` as a canonical SPDX expression with its evidence, and
+`non_permissive` or `no_license` as reasons.
+The classes are those of The Stack v2 (arXiv 2402.19173, section 2.1): permissive is the Blue Oak Council's list and public
+domain; expressions are read as logic, so `MIT OR GPL-2.0-only` passes and `MIT AND GPL-2.0-only` does not, which The Stack v2
+does not tell apart. What names a license that we do not understand counts as not permissive.
+Not for: opinions about a license's obligations. Texts of license files are read by the sources, which know what lies where.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from minisc.core.document import Doc
+from minisc.core.errors import UserError, did_you_mean
+from minisc.core.fingerprint import free
+from minisc.core.stage import KEEP, Judge, Stage, Verdict
+from minisc.filters.base import within
+from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, header, license_class, normalise
+
+KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class License(Stage):
+    version: ClassVar[int] = 1
+    reasons: ClassVar[tuple[str, ...]] = (NON_PERMISSIVE, NO_LICENSE)
+    private: ClassVar[bool] = True
+
+    allow: Sequence[str]
+    unknown: str
+    expected_drop: float = free()  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        if self.unknown not in (KEEP_UNKNOWN, DROP_UNKNOWN):
+            where = f"filters.license.unknown={self.unknown}"
+            raise UserError(
+                "what to do with documents without a license is unclear",
+                where=where,
+                do=did_you_mean(self.unknown, (KEEP_UNKNOWN, DROP_UNKNOWN)),
+            )
+        for name in self.allow:
+            if " " in name.strip() or (normalise(name) is None and not name.startswith("LicenseRef-")):
+                raise UserError(
+                    f"{name!r} is not an SPDX license id", where="filters.license.allow", do="filters.license.allow=[MPL-2.0,CC-BY-4.0]"
+                )
+        within(self.expected_drop, 0, 1, "filters.license.expected_drop")
+
+    def identity(self) -> Mapping[str, str]:
+        return {"license-expression": importlib.metadata.version("license-expression")}
+
+    def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
+        return nullcontext(self._judge)
+
+    def _judge(self, docs: Sequence[Doc]) -> list[Verdict]:
+        return [self._verdict(doc) for doc in docs]
+
+    def _verdict(self, doc: Doc) -> Verdict:
+        expression, evidence = _found(doc)
+        kind = license_class(expression, self.allow)
+        drop = kind if kind == NON_PERMISSIVE or (kind == NO_LICENSE and self.unknown == DROP_UNKNOWN) else ""
+        if expression == doc.license and not drop:
+            return KEEP
+        changed = expression != doc.license
+        return Verdict(drop=drop, license=expression if changed else None, license_evidence=evidence if changed else None)
+
+
+def _found(doc: Doc) -> tuple[str | None, str | None]:
+    """The document's license and where it was found; free text that says nothing or is not understood stays as it is."""
+    if own := header(doc.text):
+        return own, "header"
+    if doc.license is None:
+        return None, None
+    return normalise(doc.license) or doc.license, doc.license_evidence or "metadata"

@@ -1,0 +1,240 @@
+"""Parts of the work: some repositories with the piece of the graph that they reach, complete in itself.
+
+In: a graph, the chosen repositories. Out: `Part`s, picklable, cut by the data alone: about `PART_BYTES` of text each, a large
+repository over several. A part needs nothing but itself to be turned into rows, in any process and on any machine.
+`rows_of` gives the rows of one: repository by repository, by path.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from minisc.core.document import note, uid_of
+from minisc.source.files import readable
+from minisc.source.swh_graph.choose import Chosen
+from minisc.source.swh_graph.columns import MISSING
+from minisc.source.swh_graph.expand import Bounds, Places, Tree, expand, files_of, paths
+from minisc.source.swh_graph.graph import DANGLING, FOUND, SKIPPED, Graph, Lists
+from minisc.source.swh_graph.ids import ABSENT, distinct, keys_of
+from minisc.source.swh_graph.names import LICENSE, roles
+
+SYMLINK, FORMAT = 0o120000, 0o170000
+DATES = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # the years 1 to 9999 in microseconds, all that a timestamp can show
+
+
+@dataclass(frozen=True)
+class Files:
+    """What is known of each file row of a part."""
+
+    perms: np.ndarray
+    targets: np.ndarray
+    sha1: np.ndarray
+    size: np.ndarray
+    state: np.ndarray
+
+
+@dataclass(frozen=True)
+class Part:
+    repos: tuple[Chosen, ...]
+    roots: np.ndarray  # directory of each repository
+    tree: Tree
+    files: Files
+    rows: tuple[int, int] | None  # of a single large repository: these of its rows only
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What makes a file's row be kept."""
+
+    bounds: Bounds
+    keep: tuple[str, ...]  # globs of names
+    license_files: bool
+    max_bytes: int
+
+
+def tree_of(graph: Graph) -> Tree:
+    return Tree(graph.dirs, graph.to, graph.dir_entries.names, graph.files, graph.file_entries.names)
+
+
+def cut(graph: Graph, repos: Sequence[Chosen], roots: np.ndarray, rules: Rules, part_bytes: int) -> Iterator[Part]:
+    """Parts in the order of the repositories. `roots`: directory of each repository in the graph."""
+    sizes = repo_sizes(graph, roots, rules)
+    start, held = 0, 0
+    for at in range(len(repos)):
+        if at > start and held + sizes[at] > part_bytes:
+            yield from _parts(graph, repos[start:at], roots[start:at], rules, part_bytes, held)
+            start, held = at, 0
+        held += int(sizes[at])
+    if start < len(repos):
+        yield from _parts(graph, repos[start:], roots[start:], rules, part_bytes, held)
+
+
+GROUP = 256  # repositories that are expanded at a time: bounds memory
+
+
+def repo_sizes(graph: Graph, roots: np.ndarray, rules: Rules) -> np.ndarray:
+    """(repositories,) bytes of files that would be downloaded, without building a path."""
+    useful = np.where(_usable(graph.file_entries.perms, graph.state, graph.size, rules), np.maximum(graph.size, 0), 0)
+    sizes = [np.bincount(places.repo[place], weights=useful[rows], minlength=group) for group, places, place, rows in _groups(graph, roots, rules)]
+    return np.concatenate([np.zeros(0), *sizes]).astype(np.int64)
+
+
+def tally(graph: Graph, roots: np.ndarray, rules: Rules) -> Counter[str]:
+    """What all repositories hold together, counted before a path is built: files, wanted documents, their bytes, what was cut."""
+    counts: Counter[str] = Counter()
+    usable = _usable(graph.file_entries.perms, graph.state, graph.size, rules)
+    for _, places, _, rows in _groups(graph, roots, rules):
+        counts += places.cut
+        counts["places"] += len(places.repo)
+        counts["files"] += int(graph.all_files[places.directory].sum())
+        counts["submodules"] += int(graph.submodules[places.directory].sum())
+        counts["files_wanted"] += len(rows)
+        counts["documents"] += int(usable[rows].sum())
+        counts["bytes"] += int(graph.size[rows][usable[rows]].sum())
+    counts["files_not_wanted"] = counts["files"] - counts["files_wanted"]
+    return counts
+
+
+def _groups(graph: Graph, roots: np.ndarray, rules: Rules) -> Iterator[tuple[int, Places, np.ndarray, np.ndarray]]:
+    tree = tree_of(graph)
+    for start in range(0, len(roots), GROUP):
+        own = roots[start : start + GROUP]
+        places = expand(tree, own, rules.bounds)
+        yield len(own), places, *files_of(tree, places, rules.bounds)
+
+
+def _parts(graph: Graph, repos: Sequence[Chosen], roots: np.ndarray, rules: Rules, part_bytes: int, held: int) -> Iterator[Part]:
+    part = _part(graph, tuple(repos), roots, rules)
+    if held <= part_bytes:
+        yield part
+        return
+    assert len(repos) == 1
+    order = _ordered(part, rules)
+    size = part.files.size[order.rows]
+    useful = np.where(_usable(part.files.perms, part.files.state, part.files.size, rules)[order.rows], np.maximum(size, 0), 0)
+    number = np.cumsum(useful) // part_bytes
+    ends = [*np.flatnonzero(number[1:] != number[:-1]) + 1, len(number)]
+    for first, last in zip([0, *ends[:-1]], ends, strict=True):
+        yield Part(part.repos, part.roots, part.tree, part.files, (int(first), int(last)))
+
+
+def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rules) -> Part:
+    """The directories that these repositories reach, renumbered."""
+    seen = np.zeros(len(graph.ids), bool)
+    frontier = distinct(roots[roots != ABSENT])
+    while len(frontier):
+        seen[frontier] = True
+        below = graph.to[graph.dirs.of_rows(frontier).astype(np.int64)]
+        fresh = distinct(below[below != ABSENT])
+        frontier = fresh[~seen[fresh]]
+    inside = np.flatnonzero(seen)
+    local = np.full(len(graph.ids) + 1, ABSENT, np.int64)  # the last one is where ABSENT points
+    local[inside] = np.arange(len(inside))
+    dirs, dir_rows = _renumbered(graph.dirs, inside)
+    files, file_rows = _renumbered(graph.files, inside)
+    tree = Tree(dirs, local[graph.to[dir_rows]], graph.dir_entries.names.take(dir_rows), files, graph.file_entries.names.take(file_rows))
+    known = Files(
+        graph.file_entries.perms[file_rows], graph.file_entries.targets[file_rows], graph.sha1[file_rows], graph.size[file_rows], graph.state[file_rows]
+    )
+    return Part(repos, local[roots], tree, known, None)
+
+
+def _renumbered(lists: Lists, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
+    """The lists of these rows, their values counted from 0, and the old values."""
+    old, new = np.unique(lists.of_rows(rows).astype(np.int64), return_inverse=True)
+    return Lists.of(lists.lengths[rows], new), old
+
+
+@dataclass(frozen=True)
+class _Order:
+    """Files in the order of their rows: by repository, path, content."""
+
+    repo: np.ndarray
+    rows: np.ndarray
+    paths: pa.Array
+    twice: np.ndarray  # a second entry of the same path
+
+
+def _ordered(part: Part, rules: Rules) -> _Order:
+    places = expand(part.tree, part.roots, rules.bounds)
+    place, rows = files_of(part.tree, places, rules.bounds)
+    found = paths(part.tree, places, place, rows)
+    repo = places.repo[place]
+    table = pa.table({"repo": repo, "path": found, "tie": keys_of(part.files.targets[rows])})
+    order = pc.sort_indices(table, [("repo", "ascending"), ("path", "ascending"), ("tie", "ascending")]).to_numpy()
+    repo, rows, found = repo[order], rows[order], found.take(pa.array(order))
+    twice = np.zeros(len(rows), bool)
+    if len(rows) > 1:
+        twice[1:] = (repo[1:] == repo[:-1]) & pc.equal(found[1:], found[:-1]).to_numpy(zero_copy_only=False)
+    return _Order(repo, rows, found, twice)
+
+
+def _usable(perms: np.ndarray, state: np.ndarray, size: np.ndarray, rules: Rules) -> np.ndarray:
+    return ((perms & FORMAT) != SYMLINK) & (state == FOUND) & (size > 0) & (size <= rules.max_bytes)
+
+
+def rows_of(part: Part, rules: Rules) -> Iterator[dict[str, Any]]:
+    """The rows of a part, without text. What cannot be downloaded is dropped by `collect`, with its reason."""
+    order = _ordered(part, rules)
+    first, last = part.rows or (0, len(order.rows))
+    role, rank = roles(part.tree.file_names, rules.keep, rules.license_files)
+    heads = [_repo_fields(repo) for repo in part.repos]
+    files, seen = part.files, set[str]()
+    for at in range(first, last):
+        row, path = int(order.rows[at]), order.paths[at].as_py()
+        about, notes = heads[int(order.repo[at])]
+        sha1_git, size = files.targets[row].tobytes().hex(), int(files.size[row])
+        reason = "duplicate_name" if order.twice[at] else _reason(int(files.perms[row]), int(files.state[row]), size, rules)
+        uid = uid_of(source="swh_graph", repo=about["repo"], revision=about["revision"], path=path, sha1_git=sha1_git)
+        if uid in seen:
+            continue  # the same name with the same content twice in one directory: a damaged tree, one file
+        if order.twice[at] or (at + 1 < len(order.rows) and order.twice[at + 1]):
+            seen.add(uid)
+        own = {**notes, "perms": note(f"{int(files.perms[row]):06o}")}
+        if role[row] == LICENSE:
+            own["license_rank"] = note(int(rank[row]))
+        yield {
+            **about,
+            "uid": uid,
+            "sha1_git": sha1_git,
+            "sha1": files.sha1[row].tobytes().hex() if files.state[row] == FOUND else None,
+            "size": max(size, 0),
+            "kind": "license" if role[row] == LICENSE else "code",
+            "path": path,
+            "path_text": readable(path),
+            "notes": own,
+            "dropped_by": "collect" if reason else None,
+            "reason": reason or None,
+        }
+
+
+def _reason(perms: int, state: int, size: int, rules: Rules) -> str:
+    if perms & FORMAT == SYMLINK:
+        return "symlink"
+    if state != FOUND:
+        return {SKIPPED: "skipped_content", DANGLING: "dangling"}[state]
+    return "empty" if size == 0 else "too_large" if size > rules.max_bytes else ""
+
+
+def _repo_fields(repo: Chosen) -> tuple[dict[str, Any], dict[str, str]]:
+    """What all rows of one repository share: fields, and notes."""
+    fields = {
+        "source": "swh_graph", "repo": repo.url, "revision": repo.revision.hex() if repo.revision else None, "directory": repo.root.hex(),
+        "date": repo.date if DATES[0] <= repo.date <= DATES[1] else None,
+    }  # fmt: skip
+    notes = {"origin_type": note(repo.kind), "branch": note(readable(repo.branch)), "visit": note(repo.visit)}
+    if repo.visit_date != MISSING:
+        notes["visit_date"] = note(repo.visit_date // 1_000_000)  # seconds since 1970
+    if repo.snapshot:
+        notes["snapshot"] = note(f"swh:1:snp:{repo.snapshot.hex()}")
+    if repo.also:
+        notes["same_as"] = note(list(repo.also[:8]))
+        notes["same_as_total"] = note(len(repo.also))
+    return fields, notes

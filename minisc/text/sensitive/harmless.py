@@ -1,0 +1,104 @@
+"""What looks like a secret and is none: the reason why a random-looking string stays in the text, or ''.
+
+In: a value that an entropy limit or a loose pattern calls secret, and its place. Out: one of REASONS or ''.
+Each reason is judged for one place, never for a file: bigcode-dataset spares every key of a file in which `sha` occurs once
+in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line takes the benefit of the doubt away.
+
+    number       decimal digits only
+    alphabet     half of its neighbours follow one another: 0123456789abcdef, ZYXWV
+    words        made of the letter pairs of English identifiers: image-classification/resnet50
+    hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …
+    test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
+    table        one of five or more different ones of the same length: tables of digests, primes, vectors
+    data         an image, font, archive, certificate or public key in base64, by its first bytes, or 500 and more characters
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+REASONS = ("number", "alphabet", "words", "hash", "test_vector", "table", "data")
+_HEX = re.compile(r"[0-9a-fA-F]+")
+# The 200 commonest letter pairs of identifiers in CPython's library: 90 % of the pairs in words, 30 % in random letters.
+_PAIRS = frozenset(
+    pair[0] + second
+    for pair in (
+        "abcdgilmnprstuy baeilou cacehiklortu daeiosu eacdefglmnpqrstvx faefiloru gaeir haeio iabcdefglmnoprstvz ke ladeilostuy "
+        "maeimopsu nacdefginostv oabcdglmnoprstuvw paeiloprstu qu racdegimnorstuy sacehiopstu tacehilorstuy uabcelmnprst vaei wai xpt yp ze"
+    ).split()
+    for second in pair[1:]
+)
+_HASH_WORD = re.compile(
+    r"(?<![a-z])(?:sha\d*|md5|blake\w?|hash(?:e[sd])?|digests?|checksums?|crc\d*|commits?|revisions?|rev|git|etag|fingerprint|serial|integrity|blob"
+    r"|oid|image|signature|[ug]uid|snapshot|version|bytes|build)(?![a-z])",
+    re.IGNORECASE,
+)
+_KEY_WORD = re.compile(r"secret|token|passw|pwd|api_?key|access_?key|private_?key|auth|credential", re.IGNORECASE)
+_BARE_KEY = re.compile(r"(?<![a-z])keys?(?![a-z])", re.IGNORECASE)
+_VECTOR_WORD = re.compile(r"fromhex|unhexlify|a2b_hex|b2a_hex|hexlify|hexdigest|vector|expect|assert|b64decode|b64encode|b16", re.IGNORECASE)
+_DIGESTS = frozenset((32, 40, 48, 56, 64, 96, 128))
+_DIGESTS_BASE64 = frozenset((22, 24, 27, 28, 38, 40, 43, 44, 64, 86, 88))
+_MAGIC = re.compile(r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB")
+_CERTIFICATE = re.compile(r"M[I-L][A-Z][A-Za-z0-9+/]{60}")
+_LONG = 500
+_TABLE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: its line, that line with the two before it, and whether the file's path is that of a test."""
+
+    line: str
+    nearby: str
+    in_test: bool
+
+
+def place_of(text: str, start: int, end: int, in_test: bool) -> Place:
+    """The place of characters `start` to `end`; lines are cut to 500 characters on either side."""
+    begin = max(text.rfind("\n", 0, start) + 1, start - _LONG)
+    stop = text.find("\n", end, end + _LONG)
+    above = begin
+    for _ in range(2):
+        above = max(0, text.rfind("\n", max(0, above - _LONG), max(0, above - 1)) + 1)
+    return Place(text[begin : stop if stop >= 0 else end + _LONG], text[above:start], in_test)
+
+
+def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> str:
+    """Why `value` is no secret, or ''. `lengths`: of all the different values of its sort in the document, for `table`."""
+    if value.isdecimal():
+        return "number"
+    if _is_alphabet(value):
+        return "alphabet"
+    if is_words(value):
+        return "words"
+    outside = place.line.replace(value, " ")
+    if _KEY_WORD.search(outside):
+        return ""
+    if _is_hash(value, place):
+        return "hash"
+    if _VECTOR_WORD.search(outside) and (place.in_test or not _BARE_KEY.search(outside)):
+        return "test_vector"
+    if place.in_test and _HEX.fullmatch(value):
+        return "test_vector"
+    if _MAGIC.match(value) or len(value) >= _LONG or _CERTIFICATE.match(value):
+        return "data"
+    return "table" if sum(length == len(value) for length in lengths) >= _TABLE else ""
+
+
+def _is_alphabet(value: str) -> bool:
+    steps = [abs(ord(right) - ord(left)) == 1 for left, right in zip(value, value[1:], strict=False)]
+    return 2 * sum(steps) >= len(value) - 1
+
+
+def is_words(value: str) -> bool:
+    """Whether most of it is letters that follow each other as in words: seven of ten pairs are common ones, in half of its length."""
+    pairs = [value[at : at + 2] for at in range(len(value) - 1)]
+    inside = [pair.lower() for pair in pairs if pair.isascii() and pair.isalpha() and not (pair[0].islower() and pair[1].isupper())]
+    return 2 * len(inside) >= len(pairs) and 10 * sum(pair in _PAIRS for pair in inside) >= 7 * len(inside)
+
+
+def _is_hash(value: str, place: Place) -> bool:
+    digest = len(value) in _DIGESTS if _HEX.fullmatch(value) else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
+    return digest and bool(_HASH_WORD.search(place.nearby + place.line.replace(value, " ")))
