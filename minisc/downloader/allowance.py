@@ -12,7 +12,6 @@ Pure: no clock, no sleep, no network; times are seconds of any steady clock. `Lo
 
 from __future__ import annotations
 
-import os
 from bisect import insort
 from collections import deque
 from collections.abc import Sequence
@@ -52,7 +51,7 @@ class Allowance:
 
     def sent(self, now: float) -> None:
         self._flying += 1
-        self._schedule = max(self._schedule if self._schedule is not None else now, now - self._ahead) + self._interval
+        self._schedule = max(now, self._schedule if self._schedule is not None else now) + self._interval
 
     def answered(self, now: float, remaining: int | None = None, reset_in: float | None = None) -> None:
         """`remaining` and `reset_in` (seconds) from the headers, None where there were none."""
@@ -96,7 +95,7 @@ class Log:
         kept = [min(time, wall) for time in self._read() if time > wall - self._window - slack]
         temporary = self._path.with_suffix(".writing")
         temporary.write_text("".join(f"{time:.3f}\n" for time in kept), encoding="ascii")
-        os.replace(temporary, self._path)
+        temporary.replace(self._path)
         return [steady + (time + self._window + slack - wall) for time in kept]
 
     def _read(self) -> list[float]:

@@ -28,7 +28,9 @@ import numpy as np
 
 from minisc.core.errors import UserError
 
-ENTRY = np.dtype([("sha1_git", "V20"), ("pack", "<u4"), ("offset", "<u8"), ("stored", "<u4"), ("size", "<u4"), ("gzip", "u1"), ("pad", "V7")])
+ENTRY = np.dtype(
+    [("sha1_git", "V20"), ("pack", "<u4"), ("offset", "<u8"), ("stored", "<u4"), ("size", "<u4"), ("gzip", "u1"), ("pad", "V7")]
+)
 PACK_BYTES, SYNC_BYTES = 1 << 30, 64 << 20
 WORTH_PACKING = 128  # bytes: below, gzip's header costs more than it saves
 assert ENTRY.itemsize == 48
@@ -142,7 +144,11 @@ class BlobStore:
             self._lock.seek(0)
             owner = self._lock.read().strip() or "another process"
             self._lock.close()
-            raise UserError(f"{owner} is downloading into this store", where=str(self.folder), do="wait for it, or give this run a store of its own: downloader.store=…") from error
+            raise UserError(
+                f"{owner} is downloading into this store",
+                where=str(self.folder),
+                do="wait for it, or give this run a store of its own: downloader.store=…",
+            ) from error
         self._lock.truncate(0)
         self._lock.write(f"process {os.getpid()}")
         self._lock.flush()
@@ -150,7 +156,11 @@ class BlobStore:
     def _load(self) -> np.ndarray:
         """The index, without a torn last entry and without entries whose payload is not there in full."""
         whole = os.fstat(self._index).st_size // ENTRY.itemsize
-        entries = np.frombuffer(os.pread(self._index, whole * ENTRY.itemsize, 0), ENTRY) if whole < 2**25 else np.fromfile(self.folder / "index.bin", ENTRY, whole)
+        entries = (
+            np.frombuffer(os.pread(self._index, whole * ENTRY.itemsize, 0), ENTRY)
+            if whole < 2**25
+            else np.fromfile(self.folder / "index.bin", ENTRY, whole)
+        )
         ends = {number: _size(self._pack_path(number)) for number in set(entries["pack"].tolist())}
         there = entries["offset"] + entries["stored"] <= np.array([ends[number] for number in entries["pack"].tolist()], np.uint64)
         if len(entries) * ENTRY.itemsize != os.fstat(self._index).st_size or not there.all():

@@ -59,7 +59,11 @@ class Pii(Stage):
     def __post_init__(self) -> None:
         for reason in self.spare:
             if reason not in harmless.REASONS:
-                raise UserError(f"there is no reason {reason!r} to spare a finding", where="filters.pii.spare", do=did_you_mean(reason, harmless.REASONS))
+                raise UserError(
+                    f"there is no reason {reason!r} to spare a finding",
+                    where="filters.pii.spare",
+                    do=did_you_mean(reason, harmless.REASONS),
+                )
         self._engine()
 
     def identity(self) -> Mapping[str, str]:
@@ -76,7 +80,8 @@ class Pii(Stage):
 @lru_cache(maxsize=4)
 def _engine_of(plugins_and_filters: str) -> SecretsEngine:
     """The engine of some settings, as JSON: 20 ms to build, so once a process."""
-    return SecretsEngine(*json.loads(plugins_and_filters), where="filters.pii")
+    plugins, filters = json.loads(plugins_and_filters)
+    return SecretsEngine(plugins, filters, "filters.pii")
 
 
 class _Judge:
@@ -94,7 +99,7 @@ class _Judge:
         regions = Regions(text) if (secrets or marked) and _is_python(doc) else None
         if regions:
             marked = [span for span in marked if regions.around(span.start, span.end)]
-        spans = merge([*_everywhere(text, secrets), *marked], RANKS)
+        spans = merge([*_everywhere(text, secrets, regions), *marked], RANKS)
         notes: dict[str, JSON] = {"pii_spared": dict(sorted(spared.items()))} if spared else {}
         if not spans:
             return Verdict(notes=notes) if notes else KEEP
@@ -131,12 +136,13 @@ def _is_python(doc: Doc) -> bool:
     return doc.kind == "code" and (doc.path_text.endswith((".py", ".pyi", ".pyw")) or "." not in doc.path_text.rpartition("/")[2])
 
 
-def _everywhere(text: str, spans: Sequence[Span]) -> Iterator[Span]:
-    """The spans, and every further place where a long found value stands by itself."""
+def _everywhere(text: str, spans: Sequence[Span], regions: Regions | None) -> Iterator[Span]:
+    """The spans, and every further place where a long found value stands by itself, in Python as text."""
     yield from spans
     values = {(text[span.start : span.end], span.kind) for span in spans if span.end - span.start in _EVERYWHERE}
-    kinds = {value: kind for value, kind in sorted(values)}
+    kinds = dict(sorted(values))
     for value, places in (Literals(kinds).places(text) if kinds else {}).items():
         for at in places:
-            if not (text[at - 1 : at].isalnum() or text[at + len(value) : at + len(value) + 1].isalnum()):
-                yield Span(at, at + len(value), kinds[value])
+            end = at + len(value)
+            if not (text[at - 1 : at].isalnum() or text[end : end + 1].isalnum()) and (regions is None or regions.around(at, end)):
+                yield Span(at, end, kinds[value])

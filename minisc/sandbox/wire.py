@@ -1,10 +1,10 @@
 """Frames on a socket, and values as data: what passes between processes that do not trust each other.
 
-A frame is four bytes of length (big endian) and that many bytes. A value is JSON, tagged where JSON has no such type, so
-that reading one builds None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset and dict, and nothing else:
+A frame is four bytes of length (big endian) and that many bytes. A value is JSON: a scalar, or a list that begins with
+a tag, so that reading one builds None, bool, int, float, complex, str, bytes, list, tuple, set, frozenset and dict, and nothing else:
 no class of the sender's is ever looked up (pickle, which would do this faster, looks up whatever it is told to).
 A subclass of one of these is sent as the plain thing: an answer that claims to equal everything arrives without its claim.
-numpy scalars become Python's. Anything else stays where it is and is sent as a number that `keep` gave for it.
+numpy scalars become Python's. Anything else stays where it is and is sent as the number that `keep` gave it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _LENGTH = struct.Struct(">I")
@@ -50,65 +50,72 @@ def _exactly(channel: socket.socket, count: int) -> bytes:
     return b"".join(pieces)
 
 
-def pack(value: Any, keep: Callable[[Any], Any]) -> Any:
-    """A value as JSON can hold it; `keep(thing)` answers for what is no plain data. RecursionError for a cycle."""
+def pack(value: Any, keep: Callable[[Any], int]) -> Any:
+    """A value as JSON can hold it: a scalar, or a list whose first item is a tag. `keep(thing)` numbers what is no plain data.
+
+    Raises RecursionError for a value that holds itself or is nested too deep.
+    """
     kind = type(value)
     if value is None or kind in (bool, float, str):
         return value
     if kind is int:
-        return value if value.bit_length() <= _WIDE else {"int": hex(value)}
-    if kind is list:
-        return [pack(item, keep) for item in value]
-    for base, tag, turn in _TAGGED:
+        return value if value.bit_length() <= _WIDE else ["int", hex(value)]
+    if kind in _CONTAINERS:
+        return [kind.__name__, *[pack(item, keep) for item in value]]
+    if kind is dict:
+        return ["dict", *[pack(part, keep) for pair in value.items() for part in pair]]
+    if kind is bytes:
+        return ["bytes", value.hex()]
+    if kind is complex:
+        return ["complex", value.real, value.imag]
+    for base, plain in _PLAIN:
         if isinstance(value, base):
-            return {tag: turn(value, keep)} if tag else pack(turn(value, keep), keep)
+            return pack(plain(value), keep)
     if kind.__module__ == "numpy" and callable(getattr(value, "item", None)) and getattr(value, "ndim", 1) == 0:
         return pack(value.item(), keep)
-    return keep(value)
+    return ["kept", keep(value)]
 
 
-def _items(value: Any, keep: Callable[[Any], Any]) -> list[Any]:
-    return [pack(item, keep) for item in value]
-
-
-_TAGGED: tuple[tuple[type, str, Callable[[Any, Any], Any]], ...] = (
-    (tuple, "tuple", _items),
-    (dict, "dict", lambda value, keep: [[pack(key, keep), pack(item, keep)] for key, item in dict.items(value)]),
-    (set, "set", _items),
-    (frozenset, "frozenset", _items),
-    (bytes, "bytes", lambda value, keep: bytes(value).hex()),
-    (complex, "complex", lambda value, keep: [value.real, value.imag]),
-    (list, "", lambda value, keep: list(value)),  # the subclasses, from here on
-    (int, "", lambda value, keep: int.__int__(value)),
-    (float, "", lambda value, keep: float.__float__(value)),
-    (str, "", lambda value, keep: str.__str__(value)),
+_CONTAINERS: Mapping[type, Callable[[Any], Any]] = {kind: kind for kind in (list, tuple, set, frozenset)}
+_PLAIN: tuple[tuple[type, Callable[[Any], Any]], ...] = (  # how a subclass becomes the thing that it is a kind of
+    *_CONTAINERS.items(),
+    (dict, dict),
+    (int, int.__int__),
+    (float, float.__float__),
+    (str, str.__str__),
+    (bytes, bytes),
 )
 
 
 def unpack(value: Any, kept: Callable[[int], Any]) -> Any:
     """The value again; `kept(number)` gives what stands for a thing that stayed. Raises `Broken` for what `pack` never makes."""
-    if isinstance(value, list):
-        return [unpack(item, kept) for item in value]
-    if not isinstance(value, dict):
+    if not isinstance(value, list):
+        if isinstance(value, dict):
+            raise Broken("no value: an object")
         return value
-    if len(value) != 1:
-        raise Broken("an object with other than one tag")
-    ((tag, held),) = value.items()
+    if not value or (read := _READ.get(value[0] if isinstance(value[0], str) else "")) is None:
+        raise Broken("no value: a list without a tag")
     try:
-        if tag in ("tuple", "set", "frozenset"):
-            return _CONTAINERS[tag]([unpack(item, kept) for item in held])
-        if tag == "dict":
-            return {unpack(key, kept): unpack(item, kept) for key, item in held}
-        return kept(int(held)) if tag == "kept" else _SCALARS[tag](held)
-    except (KeyError, TypeError, ValueError) as error:
+        return read(value, kept)
+    except (TypeError, ValueError, IndexError) as error:
         raise Broken(f"no value: {type(error).__name__}: {error}") from error
 
 
-_CONTAINERS: dict[str, Callable[[Any], Any]] = {"tuple": tuple, "set": set, "frozenset": frozenset}
-_SCALARS: dict[str, Callable[[Any], Any]] = {
-    "int": lambda held: int(held, 16),
-    "bytes": bytes.fromhex,
-    "complex": lambda held: complex(*held),
+def _dict(value: list[Any], kept: Callable[[int], Any]) -> dict[Any, Any]:
+    parts = [unpack(part, kept) for part in value[1:]]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+_READ: Mapping[str, Callable[[list[Any], Callable[[int], Any]], Any]] = {
+    "list": lambda value, kept: [unpack(item, kept) for item in value[1:]],
+    "tuple": lambda value, kept: tuple([unpack(item, kept) for item in value[1:]]),
+    "set": lambda value, kept: {unpack(item, kept) for item in value[1:]},
+    "frozenset": lambda value, kept: frozenset([unpack(item, kept) for item in value[1:]]),
+    "dict": _dict,
+    "int": lambda value, kept: int(value[1], 16),
+    "bytes": lambda value, kept: bytes.fromhex(value[1]),
+    "complex": lambda value, kept: complex(value[1], value[2]),
+    "kept": lambda value, kept: kept(int(value[1])),
 }
 
 

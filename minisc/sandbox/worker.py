@@ -116,7 +116,7 @@ class Worker:
         return lines[-1] if lines else "it said nothing"
 
 
-def _refuse(thing: object) -> Any:
+def _refuse(thing: object) -> int:
     raise TypeError(f"a check is given plain data, not {type(thing).__name__}")
 
 

@@ -2,7 +2,7 @@
 
 In: files of many repositories, a number of bytes, the largest share of one repository. Out: the files taken.
 How: the bytes are dealt out as water fills basins: every repository gives all it has up to one level, the same for all. So
-each small repository is taken whole, and the large ones give equally much, a seeded sample of their files; a corpus of 48 MB from
+each small repository is taken whole, and the large ones give equally much (but for a file), a seeded sample of their files; a corpus of 48 MB from
 the packages of one environment then holds all 100 of them and not the five largest. The more repositories, the finer the split
 into train and held out, and the less a model learns one project's habits.
 Guarantees: a pure function of (names, sizes, seed); no repository exceeds `max_share` of what is taken, if that can be; a file is
@@ -14,7 +14,8 @@ are torn); whole repositories in seeded order (the sample's size is then a matte
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from minisc.source.files import File
@@ -37,32 +38,42 @@ def draw(files: Sequence[File], *, max_bytes: int | None, max_share: float, seed
     Where everything fits into `max_bytes`, everything is taken, whatever the shares; where there are too few repositories to keep
     `max_share` at all, it is given up. `held` says which it was.
     """
-    repos = _repos(files, seed)
-    total = sum(sum(file.size for file in own) for own in repos.values())
-    if max_bytes is None or total <= max_bytes:
-        return _drawn(files, repos.values(), max_share)
-    goal, cap = max_bytes, max_share
-    while True:
-        level = min(_level([sum(file.size for file in own) for own in repos.values()], goal), int(cap * goal))
-        drawn = _drawn(files, [_fitting(own, level) for own in repos.values()], max_share)
-        if drawn.largest <= cap * drawn.bytes and drawn.bytes:
+    ranked = sorted((file for file in files if not file.reason), key=lambda file: _rank(seed, file))
+    sizes: Counter[str] = Counter()
+    for file in ranked:
+        sizes[file.repo] += file.size
+    if max_bytes is None or sizes.total() <= max_bytes:
+        return _drawn(files, files, max_share)
+    goal = max_bytes
+    while goal:
+        drawn = _drawn(files, _taken(ranked, sizes, goal, int(max_share * goal)), max_share)
+        if drawn.bytes and drawn.held:
             return drawn
-        goal = drawn.bytes  # the others gave less than their part: a smaller sample in which the share is kept
-        if not goal:
-            goal, cap = max_bytes, 1.0
-
-
-def _repos(files: Sequence[File], seed: int) -> dict[str, list[File]]:
-    """The files with text of each repository, in seeded order."""
-    repos: dict[str, list[File]] = {}
-    for file in files:
-        if not file.reason:
-            repos.setdefault(file.repo, []).append(file)
-    return {repo: sorted(own, key=lambda file: _rank(seed, file)) for repo, own in repos.items()}
+        goal = drawn.bytes  # the others gave less than their part: a smaller sample, in which the share is kept
+    return _drawn(files, _taken(ranked, sizes, max_bytes, max_bytes), max_share)
 
 
 def _rank(seed: int, file: File) -> bytes:
     return hashlib.sha256(b"%d\0%s\0%s" % (seed, file.repo.encode(), file.path)).digest()
+
+
+def _taken(ranked: Sequence[File], sizes: Mapping[str, int], goal: int, cap: int) -> list[File]:
+    """At most `goal` bytes, at most `cap` of one repository: first what fits below the level, then what fits into what that left."""
+    level = min(cap, _level(sizes.values(), goal))
+    held: Counter[str] = Counter()
+    taken: list[File] = []
+    left = list(ranked)
+    for most in (level, cap):
+        over = []
+        for file in left:
+            if held[file.repo] + file.size <= most and file.size <= goal:
+                taken.append(file)
+                held[file.repo] += file.size
+                goal -= file.size
+            else:
+                over.append(file)
+        left = over
+    return taken
 
 
 def _level(sizes: Iterable[int], goal: int) -> int:
@@ -76,20 +87,11 @@ def _level(sizes: Iterable[int], goal: int) -> int:
     return ordered[-1]
 
 
-def _fitting(own: Sequence[File], level: int) -> list[File]:
-    """Files in their order, each that still fits."""
-    taken, left = [], level
-    for file in own:
-        if file.size <= left:
-            taken.append(file)
-            left -= file.size
-    return taken
-
-
-def _drawn(files: Sequence[File], taken: Iterable[Sequence[File]], max_share: float) -> Drawn:
-    taken = list(taken)
-    sizes = [sum(file.size for file in own) for own in taken]
-    keep = {(file.repo, file.where) for own in taken for file in own}
+def _drawn(files: Sequence[File], taken: Iterable[File], max_share: float) -> Drawn:
+    keep = {(file.repo, file.where) for file in taken}
     chosen = tuple(file for file in files if file.reason or (file.repo, file.where) in keep)
-    largest = max(sizes, default=0)
-    return Drawn(chosen, sum(sizes), sum(1 for own in taken if own), largest, largest <= max_share * sum(sizes))
+    repos: Counter[str] = Counter()
+    for file in chosen:
+        repos[file.repo] += 0 if file.reason else file.size
+    largest, whole = max(repos.values(), default=0), repos.total()
+    return Drawn(chosen, whole, sum(1 for size in repos.values() if size), largest, largest <= max_share * whole)

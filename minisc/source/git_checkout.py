@@ -10,6 +10,7 @@ The commit is what is checked out; files that were changed since keep their own 
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,21 +46,25 @@ def checkout_at(folder: Path) -> Checkout | None:
 def _git_folder(folder: Path) -> tuple[Path, Path] | None:
     """Where HEAD lies, and where config and references lie: two places for a worktree."""
     own = folder / ".git"
-    if own.is_file():
+    if _is_file(own):
         pointer = _text(own, REFERENCE_BYTES)
         if not pointer.startswith("gitdir:"):
             return None
         own = folder / pointer.removeprefix("gitdir:").strip()
-    if not (own / "HEAD").is_file():
+    if not _is_file(own / "HEAD"):
         return None
     common = _text(own / "commondir", REFERENCE_BYTES).strip()
     return own, own / common if common else own
 
 
+def _is_file(path: Path) -> bool:
+    return os.path.isfile(path)  # noqa: PTH113  (Path.is_file raises for a name that is too long, or may not be seen)
+
+
 def _text(path: Path, limit: int) -> str:
     """The beginning of a regular file, "" if it cannot be read; a device or a pipe is not opened."""
     try:
-        if not path.is_file():
+        if not _is_file(path):
             return ""
         with path.open("rb") as file:
             return file.read(limit).decode("utf-8", "replace")

@@ -26,6 +26,7 @@ class Repository:
     root: str  # paths of rows begin here
     name: str
     commit: str | None
+    is_checkout: bool
     license_root: str  # license files count from here on down; the root of the walk where there is no checkout
 
 
@@ -109,12 +110,13 @@ class Walk:
         checkout = checkout_at(Path(folder))
         name = readable(os.fsencode(os.path.basename(folder))) or "root"
         if checkout:
-            return Repository(folder, checkout.remote or name, checkout.commit, folder)
+            return Repository(folder, checkout.remote or name, checkout.commit, True, folder)
         if folder == root:
-            return Repository(folder, name, None, folder)
+            return Repository(folder, name, None, False, folder)
         above = self._repositories[os.path.dirname(folder)]
-        is_first_level = os.path.dirname(folder) == root and not (Path(root) / ".git").exists()
-        return Repository(folder, f"{above.name}/{name}", None, root) if is_first_level else above
+        if os.path.dirname(folder) == root and not above.is_checkout:
+            return Repository(folder, f"{above.name}/{name}", None, False, root)
+        return above
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:

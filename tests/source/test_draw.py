@@ -62,6 +62,10 @@ def test_the_seed_changes_which_files_of_a_large_repository_are_taken() -> None:
 def test_files_without_text_stay_and_cost_nothing() -> None:
     drawn = draw(corpus({"one": [10, 5000, 10], "two": [10]}), max_bytes=10, max_share=1.0, seed=0)
     assert [file.size for file in drawn.files if file.reason] == [5000] and drawn.bytes <= 10
+    assert (
+        draw(corpus({"one": [400], "two": [30], "three": [30]}), max_bytes=30, max_share=0.2, seed=0).bytes == 30
+    )  # where no even share holds a file
+    assert draw(corpus({"one": [400]}), max_bytes=30, max_share=1.0, seed=0).bytes == 0
     assert draw([], max_bytes=None, max_share=1.0, seed=0) == Drawn((), 0, 0, 0, True)
 
 

@@ -60,9 +60,9 @@ def test_worktree_submodule_and_empty_repository(tmp_path: Path) -> None:
 
 
 def fake(folder: Path, **files: str) -> Path:
-    for name, text in {"HEAD": "ref: refs/heads/main\n", "config": ""} | {
-        name.replace("__", "/").replace("_", "-"): text for name, text in files.items()
-    }.items():
+    """A folder with the given files in `.git`; in a name `__` is a slash and `_` a dash."""
+    named = {name.replace("__", "/").replace("_", "-"): text for name, text in files.items()}
+    for name, text in ({"HEAD": "ref: refs/heads/main\n", "config": ""} | named).items():
         path = folder / ".git" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

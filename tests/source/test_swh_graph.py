@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -52,8 +53,7 @@ def repo(tmp_path: Path) -> Path:
     (folder / "pkg" / "tool.py").write_bytes(b"#!python\n")
     (folder / "pkg" / "tool.py").chmod(0o755)
     (folder / "pkg" / "link.py").symlink_to("b.py")
-    with open(bytes(folder) + b"/\xe9t\xe9.py", "wb") as file:
-        file.write(b"z = 3\n")
+    Path(os.fsdecode(bytes(folder) + b"/\xe9t\xe9.py")).write_bytes(b"z = 3\n")
     (folder / "LICENSE").write_bytes(b"MIT License\n")
     git(folder, "add", "-A")
     git(folder, "update-index", "--add", "--cacheinfo", f"160000,{'5' * 40},vendored")
@@ -100,18 +100,50 @@ def test_every_kind_of_origin_has_its_branch(tmp_path: Path, layout: str) -> Non
     def visit(url: str, kind: str, branches: dict[bytes, Any]) -> None:
         archive.visit(archive.origin(url, kind), branches)
 
-    visit("g/head-alias", "git", {b"HEAD": ("alias", b"refs/heads/dev"), b"refs/heads/dev": ("revision", version("alias")), b"refs/heads/master": ("revision", version("not"))})
+    visit(
+        "g/head-alias",
+        "git",
+        {
+            b"HEAD": ("alias", b"refs/heads/dev"),
+            b"refs/heads/dev": ("revision", version("alias")),
+            b"refs/heads/master": ("revision", version("not")),
+        },
+    )
     visit("g/release", "git", {b"HEAD": ("release", archive.tag(archive.tag(version("tagged")), "release"))})
-    visit("g/newest", "git", {b"refs/heads/old": ("revision", version("old")), b"refs/heads/new": ("revision", version("new", date=1_600_000_000_000_000)), b"refs/pull/1/head": ("revision", version("pull", date=1_700_000_000_000_000))})
+    visit(
+        "g/newest",
+        "git",
+        {
+            b"refs/heads/old": ("revision", version("old")),
+            b"refs/heads/new": ("revision", version("new", date=1_600_000_000_000_000)),
+            b"refs/pull/1/head": ("revision", version("pull", date=1_700_000_000_000_000)),
+        },
+    )
     visit("g/cycle", "git", {b"HEAD": ("alias", b"refs/heads/a"), b"refs/heads/a": ("alias", b"HEAD")})
     visit("g/dangling", "git", {b"HEAD": (None, None)})
     visit("g/missing", "git", {b"HEAD": ("revision", b"\x07" * 20)})
     visit("g/noroot", "git", {b"HEAD": ("revision", archive.commit(b"\x08" * 20))})
     visit("g/empty", "git", {})
-    visit("p/alias", "pypi", {b"HEAD": ("alias", b"releases/1.0"), b"releases/1.0": ("revision", version("1.0", "tar")), b"releases/2.0": ("revision", version("2.0", "tar"))})
+    visit(
+        "p/alias",
+        "pypi",
+        {
+            b"HEAD": ("alias", b"releases/1.0"),
+            b"releases/1.0": ("revision", version("1.0", "tar")),
+            b"releases/2.0": ("revision", version("2.0", "tar")),
+        },
+    )
     visit("p/many", "pypi", {f"releases/{v}".encode(): ("revision", version(v, "tar")) for v in ("1.9", "1.10", "1.11rc1", "nonsense")})
     visit("p/files", "pypi", {f"releases/3/{f}".encode(): ("revision", version(f, "tar")) for f in ("a.zip", "a.tar.gz")})
-    visit("d/suites", "deb", {b"stretch/main/2.10-1": ("revision", version("stretch", "dsc")), b"sid/main/2.9-1": ("revision", version("sid", "dsc")), b"buster/main/3.0~rc1-1": (None, None)})
+    visit(
+        "d/suites",
+        "deb",
+        {
+            b"stretch/main/2.10-1": ("revision", version("stretch", "dsc")),
+            b"sid/main/2.9-1": ("revision", version("sid", "dsc")),
+            b"buster/main/3.0~rc1-1": (None, None),
+        },
+    )
     archive.visit(archive.origin("g/never"), None)
     archive.visits.pop()
     archive.visit(archive.origin("g/nothing"), None)
@@ -223,7 +255,10 @@ def test_dates_beyond_the_calendar_are_unknown(tmp_path: Path, year_microseconds
     assert [row["date"] for row in listed(archive.write_arrays(tmp_path / "export"))[1]] == [None]
 
 
-@pytest.mark.parametrize(("table", "column"), [("content", "length"), ("directory", "file_entries"), ("revision", "directory"), ("snapshot_branch", "target_type")])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("content", "length"), ("directory", "file_entries"), ("revision", "directory"), ("snapshot_branch", "target_type")],
+)
 def test_a_missing_column_is_named_with_its_file(tmp_path: Path, table: str, column: str) -> None:
     folder = one_repository({b"a.py": b"1"}).write_arrays(tmp_path / "export", {table: lambda one: one.drop_columns([column])})
     with pytest.raises(BadInput, match=f"table '{table}' lacks the column '{column}'") as caught:
@@ -240,7 +275,7 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_no_export_says_what_it_holds(tmp_path: Path) -> None:
     (tmp_path / "export" / "pictures").mkdir(parents=True)
-    with pytest.raises(BadInput, match="no export of Software Heritage: .* but pictures"):
+    with pytest.raises(BadInput, match=r"no export of Software Heritage: .* but pictures"):
         listed(tmp_path / "export")
 
 
@@ -261,7 +296,14 @@ def test_a_truncated_file_is_named(tmp_path: Path, cut: float) -> None:
 
 def test_flipped_bytes_inside_a_page_never_pass_for_data(tmp_path: Path) -> None:
     """Parquet has no checksums by default, but a directory's id is one: wrong names or targets are found by the proof."""
-    folder = one_repository({b"name-%03d.py" % at: b"%d" % at for at in range(50)}).write_arrays(tmp_path / "export", {"directory_entry_file": lambda table: table.set_column(2, "name", pc.binary_replace_slice(table["name"].cast(pa.binary()), 0, 1, b"m").cast(pa.binary()))})
+    folder = one_repository({b"name-%03d.py" % at: b"%d" % at for at in range(50)}).write_arrays(
+        tmp_path / "export",
+        {
+            "directory_entry_file": lambda table: table.set_column(
+                2, "name", pc.binary_replace_slice(table["name"].cast(pa.binary()), 0, 1, b"m").cast(pa.binary())
+            )
+        },
+    )
     with pytest.raises(BadInput, match="1 of 1 directories have other ids than their entries give"):
         listed(folder)
 
@@ -276,13 +318,25 @@ def test_some_damaged_directories_are_tolerated_and_counted(tmp_path: Path) -> N
 
 
 def test_ids_of_the_wrong_length_are_named(tmp_path: Path) -> None:
-    folder = one_repository({b"a.py": b"1"}).write_arrays(tmp_path / "export", {"content": lambda table: table.set_column(1, "sha1_git", pa.array([b"short"] * len(table)))})
+    folder = one_repository({b"a.py": b"1"}).write_arrays(
+        tmp_path / "export", {"content": lambda table: table.set_column(1, "sha1_git", pa.array([b"short"] * len(table)))}
+    )
     with pytest.raises(BadInput, match="column 'sha1_git' cannot be read: ids must be 20 bytes or 40 hex digits long; one is 5 bytes"):
         listed(folder)
 
 
 def test_what_has_no_bytes_anywhere_is_a_row_with_a_reason(tmp_path: Path) -> None:
-    archive = one_repository({b"big.py": b"x" * 40, b"gone.py": b"gone", b"huge.py": b"h" * 2000, b"nil.py": b"", b"ok.py": b"ok", b"ln.py": (SYMLINK, b"ok.py"), b"x.py": (EXECUTABLE, b"#!")})
+    archive = one_repository(
+        {
+            b"big.py": b"x" * 40,
+            b"gone.py": b"gone",
+            b"huge.py": b"h" * 2000,
+            b"nil.py": b"",
+            b"ok.py": b"ok",
+            b"ln.py": (SYMLINK, b"ok.py"),
+            b"x.py": (EXECUTABLE, b"#!"),
+        }
+    )
     ids = {data: key for key, data in archive.contents.items()}
     archive.skipped[ids[b"x" * 40]] = 200_000_000
     for data in (b"x" * 40, b"gone"):
@@ -376,7 +430,9 @@ def test_parts_are_cut_by_the_data_and_a_large_repository_over_several(tmp_path:
 def test_a_budget_takes_repositories_in_seeded_order(tmp_path: Path) -> None:
     archive = Archive()
     for repository in range(20):
-        archive.visit(archive.origin(f"o{repository}"), {b"HEAD": ("revision", archive.commit(archive.tree({b"a.py": b"%100d" % repository})))})
+        archive.visit(
+            archive.origin(f"o{repository}"), {b"HEAD": ("revision", archive.commit(archive.tree({b"a.py": b"%100d" % repository})))}
+        )
     folder = archive.write_arrays(tmp_path / "export")
     few, some = listed(folder, wanted=250)[1], listed(folder, wanted=450)[1]
     assert len(few) == 3 and len(some) == 5
@@ -415,7 +471,10 @@ def test_random_trees_agree_with_a_walk_one_directory_at_a_time(tmp_path: Path) 
     pool: list[bytes] = [archive.tree({b"f%d.py" % at: b"%d" % at}) for at in range(5)]
     for at in range(60):
         rows = [(b"d%d" % n, TREE, pool[rng.integers(max(0, len(pool) - 12), len(pool))]) for n in range(rng.integers(0, 3))]
-        rows += [(b"f%d.%b" % (n, [b"py", b"c"][rng.integers(2)]), 0o100644, archive.blob(b"%d" % rng.integers(40))) for n in range(rng.integers(0, 5))]
+        rows += [
+            (b"f%d.%b" % (n, [b"py", b"c"][rng.integers(2)]), 0o100644, archive.blob(b"%d" % rng.integers(40)))
+            for n in range(rng.integers(0, 5))
+        ]
         pool.append(archive.tree_rows(rows + [(b"m", SUBMODULE, b"\x01" * 20)] * int(at % 7 == 0)))
     roots = {f"o{at}": pool[-1 - at] for at in range(8)}
     for url, root in roots.items():
@@ -446,5 +505,3 @@ def test_a_corrupt_page_is_said_to_be_damaged(tmp_path: Path) -> None:
     with pytest.raises(BadInput) as caught:
         listed(folder)
     assert caught.value.where.startswith(str(path))
-
-

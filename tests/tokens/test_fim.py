@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,7 +41,7 @@ def test_whole_characters_against_trying_every_border(text: str, data: st.DataOb
     """Cut the bytes into tokens anywhere, take a stretch of them: the answer is the widest stretch that decodes."""
     raw = text.encode()
     borders = sorted(data.draw(st.sets(st.integers(0, len(raw)))) | {0, len(raw)})
-    tokens = [raw[low:high] for low, high in zip(borders, borders[1:], strict=False)]
+    tokens = [raw[low:high] for low, high in itertools.pairwise(borders)]
     begin = data.draw(st.integers(0, len(tokens)))
     stretch = tokens[begin : data.draw(st.integers(begin, len(tokens)))]
 

@@ -37,7 +37,7 @@ def texts() -> st.SearchStrategy[list[str]]:
     return st.lists(text, min_size=1, max_size=6).filter(any)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     written=texts(), seed=st.integers(0, 2**64 - 1), epoch=st.integers(0, 3), room=st.integers(2, 80), slack=st.integers(4, 30),
     order=st.sampled_from(["file", "repository"]), rates=st.tuples(*[st.sampled_from([0.0, 0.5, 1.0])] * 4), spread=st.integers(1, 4), parts=st.integers(1, 3),

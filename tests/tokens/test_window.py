@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def test_pieces_say_which_tokens_of_which_document(windows: Windows, tokenizer: 
     opened = windows.stores[0]
     for document, stretches in covered.items():
         assert stretches[0][0] == 0
-        assert all(end == begin for (_, end), (begin, _) in zip(stretches, stretches[1:], strict=False))
+        assert all(end == begin for (_, end), (begin, _) in itertools.pairwise(stretches))
         assert stretches[-1][1] == opened.lengths[document] - opened.names[document]
 
 
@@ -88,7 +89,7 @@ def test_a_piece_that_finds_no_room_stays_left_to_right(tmp_path: Path, tokenize
     refused = {}
     for slack in (4, 6, 40):
         windows = reader(seq_len=60 + slack, fim_rate=1.0, slack=slack).open([opened], tokenizer)
-        every = [sample for sample in samples(windows)]
+        every = list(samples(windows))
         assert all(len(told(sample, dict(tokenizer.special))) <= 60 + slack for sample in every)
         refused[slack] = np.mean([piece.form == "plain" for sample in every for piece in sample.pieces])
     assert refused[4] > refused[6] > refused[40]

@@ -37,13 +37,23 @@ from minisc.source.swh_graph.choose import Chosen, Fates, Policy, choose
 from minisc.source.swh_graph.expand import Bounds
 from minisc.source.swh_graph.export import Export
 from minisc.source.swh_graph.graph import Graph
-from minisc.source.swh_graph.ids import ABSENT, IdIndex
+from minisc.source.swh_graph.ids import IdIndex
 from minisc.source.swh_graph.names import NONE, roles
 from minisc.source.swh_graph.part import Part, Rules
 from minisc.source.swh_graph.proof import failures, lowest
 from minisc.source.swh_graph.walk import read_graph
 
-ARRAYS = ("origin", "origin_visit", "snapshot_branches", "snapshot_branch", "revision", "directory", "directory_entry_dir", "directory_entry_file", "content")
+ARRAYS = (
+    "origin",
+    "origin_visit",
+    "snapshot_branches",
+    "snapshot_branch",
+    "revision",
+    "directory",
+    "directory_entry_dir",
+    "directory_entry_file",
+    "content",
+)
 RELATIONAL = ("origin", "origin_visit", "origin_visit_status", "snapshot_branch", "revision", "directory", "directory_entry", "content")
 OPTIONAL = ("release", "snapshot", "directory_entry_rev", "skipped_content")
 _remembered: dict[str, Listing] = {}  # the last listing of this process: a run asks for the same one several times
@@ -73,13 +83,27 @@ class SwhGraph(Source):
     def __post_init__(self) -> None:
         for name in ("max_bytes", "max_depth", "max_files"):
             if getattr(self, name) < 1:
-                raise UserError("a bound must be at least 1", where=f"source.{name}={getattr(self, name)}", do=f"leave source.{name} as it is")
+                raise UserError(
+                    "a bound must be at least 1", where=f"source.{name}={getattr(self, name)}", do=f"leave source.{name} as it is"
+                )
         if not self.branches or not self.keep:
-            raise UserError("nothing would be listed", where=f"source.branches={list(self.branches)} source.keep={list(self.keep)}", do="source.branches=[main,master] 'source.keep=[*.py]'")
+            raise UserError(
+                "nothing would be listed",
+                where=f"source.branches={list(self.branches)} source.keep={list(self.keep)}",
+                do="source.branches=[main,master] 'source.keep=[*.py]'",
+            )
         if not 0 <= self.proof_tolerance < 1 or self.proof_sample < 0:
-            raise UserError("the share of failed proofs lies between 0 and 1", where=f"source.proof_tolerance={self.proof_tolerance}", do="source.proof_tolerance=0.01")
+            raise UserError(
+                "the share of failed proofs lies between 0 and 1",
+                where=f"source.proof_tolerance={self.proof_tolerance}",
+                do="source.proof_tolerance=0.01",
+            )
         if self.repositories is not None and self.repositories < 1:
-            raise UserError("at least one repository is needed", where=f"source.repositories={self.repositories}", do="source.repositories=50, or null for all")
+            raise UserError(
+                "at least one repository is needed",
+                where=f"source.repositories={self.repositories}",
+                do="source.repositories=50, or null for all",
+            )
 
     def listing(self, wanted: int | None, hashes: Hashes) -> Listing:
         if self.path is None:
@@ -104,7 +128,11 @@ class SwhGraph(Source):
     def _listed(self, export: Export, leaves: Mapping[str, str], wanted: int | None) -> Listing:
         chosen, fates = choose(export, Policy(branches=self.branches, kinds=self.kinds))
         if not chosen:
-            raise BadInput(f"none of the {sum(fates.values())} origins has a wanted branch: {_told(fates)}", where=f"source.path={self.path}", do="source=swh_graph_all takes every kind of origin and every branch")
+            raise BadInput(
+                f"none of the {sum(fates.values())} origins has a wanted branch: {_told(fates)}",
+                where=f"source.path={self.path}",
+                do="source=swh_graph_all takes every kind of origin and every branch",
+            )
         chosen = _drawn(chosen, self.seed)[: self.repositories]
         graph, roots = self._graph(export, chosen)
         rules = self._rules()
@@ -115,7 +143,10 @@ class SwhGraph(Source):
         chosen, roots = [chosen[at] for at in order], roots[order]
         cut = tuple(parts.cut(graph, chosen, roots, rules, PART_BYTES))
         counts = parts.tally(graph, roots, rules)
-        identity = {**leaves, "repositories": hashlib.sha256("\n".join(one.url for one in chosen).encode("utf-8", "surrogatepass")).hexdigest()}
+        identity = {
+            **leaves,
+            "repositories": hashlib.sha256("\n".join(one.url for one in chosen).encode("utf-8", "surrogatepass")).hexdigest(),
+        }
         return Listing(
             parts=cut, identity=identity, documents=counts["documents"], bytes=counts["bytes"], ignored=_ignored(graph, fates, counts),
             remark=f"{len(chosen):,} repositories, {counts['files']:,} files, {counts['documents']:,} wanted; origins: {_told(fates)}",
@@ -124,7 +155,9 @@ class SwhGraph(Source):
     def _graph(self, export: Export, chosen: Sequence[Chosen]) -> tuple[Graph, np.ndarray]:
         """The graph below the roots, proved on a sample, and the directory of each root."""
         ids = np.frombuffer(b"".join(one.root for one in chosen), np.uint8).reshape(-1, 20)
-        graph, proofs = read_graph(export, ids, lambda names: roles(names, self.keep, self.license_files)[0] != NONE, lowest(self.proof_sample))
+        graph, proofs = read_graph(
+            export, ids, lambda names: roles(names, self.keep, self.license_files)[0] != NONE, lowest(self.proof_sample)
+        )
         wrong = failures(proofs)
         if len(wrong) > self.proof_tolerance * len(proofs.directories):
             raise BadInput(

@@ -13,7 +13,7 @@ import numpy as np
 from minisc.source.swh_graph.columns import ID_BYTES, MISSING
 from minisc.source.swh_graph.export import Batch, Export
 from minisc.source.swh_graph.graph import EMPTY, Entries, Lists, Proofs, Sample, Walked, Wanted, filtered, joined
-from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct, ranges
+from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct
 
 SPREAD_AT_MOST, TABLE_AT_MOST = 16, 1 << 26  # a table of keys may be so much longer than their number, and so long: 256 MB
 ENTRY_COLUMNS = {"id": "integers", "target": "ids", "name": "names", "perms": "integers"}
@@ -202,7 +202,12 @@ def _file_entries(export: Export, needed: np.ndarray, sampled: np.ndarray, wante
 
 
 def _proofs(
-    export: Export, picked: np.ndarray, ids: np.ndarray, dirs: tuple[Lists, Entries], files: tuple[Lists, np.ndarray, Entries], modules: Lists
+    export: Export,
+    picked: np.ndarray,
+    ids: np.ndarray,
+    dirs: tuple[Lists, Entries],
+    files: tuple[Lists, np.ndarray, Entries],
+    modules: Lists,
 ) -> Proofs:
     """All entries of the picked directories, sub-directories, files and submodules alike."""
     keys = distinct(modules.of_rows(picked)).astype(np.int64)

@@ -20,7 +20,18 @@ from minisc.source.swh_graph.versions import dpkg_key, pep440_key
 
 HEAD, HEADS, NEWEST = b"HEAD", b"refs/heads/", "newest"
 ALIAS_STEPS = 8
-SUITES = ("sid", "unstable", "experimental", "bullseye", "buster", "stretch", "jessie", "wheezy", "squeeze", "lenny")  # newest first, as of 2019
+SUITES = (
+    "sid",
+    "unstable",
+    "experimental",
+    "bullseye",
+    "buster",
+    "stretch",
+    "jessie",
+    "wheezy",
+    "squeeze",
+    "lenny",
+)  # newest first, as of 2019
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def _best(branches: Branches, kind: str, policy: Policy, known: _Known) -> tuple
     reason = ""
     for name in wanted_order(branches, kind, policy.branches, newest):
         last, target, lost = followed(branches, name)
-        root = known.root(target) if not lost else lost
+        root = lost or known.root(target)
         if isinstance(root, tuple):
             return (named_as(branches, last), *root)
         reason = reason or root
@@ -148,7 +148,11 @@ class _Known:
         return "missing_revision"
 
     def by_date(self, branches: Branches) -> list[bytes]:
-        dated = [(self._revisions[target.id][1], name) for name, target in branches.items() if name.startswith(HEADS) and target.id in self._revisions]
+        dated = [
+            (self._revisions[target.id][1], name)
+            for name, target in branches.items()
+            if name.startswith(HEADS) and target.id in self._revisions
+        ]
         return [name for _, name in sorted(dated, key=lambda pair: (-pair[0], pair[1]))]
 
 
@@ -194,7 +198,4 @@ def _without_forks(chosen: Sequence[Chosen], policy: Policy) -> dict[bytes, Chos
     for one in sorted(chosen, key=lambda one: (order.get(one.kind, len(order)), one.date == MISSING, one.date, one.url)):
         if best.setdefault(one.root, one) is not one:
             others.setdefault(one.root, []).append(one.url)
-    return {
-        root: replace(one, also=tuple(sorted(others.get(root, ()))))
-        for root, one in best.items()
-    }
+    return {root: replace(one, also=tuple(sorted(others.get(root, ())))) for root, one in best.items()}

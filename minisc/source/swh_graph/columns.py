@@ -125,7 +125,12 @@ def names(array: pa.Array) -> pa.Array:
         array = array.dictionary_decode()
     if pa.types.is_large_binary(array.type):
         return array
-    if pa.types.is_binary(array.type) or pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_null(array.type):
+    if (
+        pa.types.is_binary(array.type)
+        or pa.types.is_string(array.type)
+        or pa.types.is_large_string(array.type)
+        or pa.types.is_null(array.type)
+    ):
         return array.cast(pa.large_binary())
     raise Unreadable(f"bytes or text are expected, the column is {array.type}")
 

@@ -29,7 +29,14 @@ from minisc.core.errors import BadInput, MissingExtra, UserError
 from minisc.source.swh_graph import columns
 
 BATCH_ROWS = 131_072
-SHAPES = {"ids": columns.ids, "integers": columns.integers, "times": columns.times, "names": columns.names, "texts": columns.texts, "lists": columns.lists}
+SHAPES = {
+    "ids": columns.ids,
+    "integers": columns.integers,
+    "times": columns.times,
+    "names": columns.names,
+    "texts": columns.texts,
+    "lists": columns.lists,
+}
 Batch = dict[str, Any]
 R = TypeVar("R")
 
@@ -66,7 +73,9 @@ class Export:
         system, root = self.place
         infos = [info for info in _entries(system, f"{root}/{table}") if info.is_file and info.extension in ("parquet", "orc")]
         if not infos:
-            raise BadInput(f"the export has no table {table!r}", where=f"{root}/{table}", do="the table's folder must hold *.parquet or *.orc files")
+            raise BadInput(
+                f"the export has no table {table!r}", where=f"{root}/{table}", do="the table's folder must hold *.parquet or *.orc files"
+            )
         return sorted(infos, key=lambda info: info.path)
 
     def has(self, table: str) -> bool:
@@ -76,7 +85,9 @@ class Export:
     def local_paths(self, tables: tuple[str, ...]) -> list[Path] | None:
         """Paths of the files of these tables, or None when the export does not lie on this machine."""
         system, _ = self.place
-        return [Path(info.path) for table in tables for info in self.files(table)] if isinstance(system, pyarrow.fs.LocalFileSystem) else None
+        return (
+            [Path(info.path) for table in tables for info in self.files(table)] if isinstance(system, pyarrow.fs.LocalFileSystem) else None
+        )
 
     def starts(self, table: str) -> tuple[dict[str, int], int]:
         """The number of the first row of each file of a table, by the files' footers, and of all rows."""
@@ -106,7 +117,13 @@ class Export:
         present = [name for name in wanted if name in file.names]
         first = 0
         for batch in file.batches(present):
-            yield {"rows": len(batch), "first": first, "file": info.path, **dict.fromkeys(absent), **{name: self._shaped(file, batch, name, wanted[name]) for name in present}}
+            yield {
+                "rows": len(batch),
+                "first": first,
+                "file": info.path,
+                **dict.fromkeys(absent),
+                **{name: self._shaped(file, batch, name, wanted[name]) for name in present},
+            }
             first += len(batch)
 
     def map(self, table: str, wanted: Mapping[str, str], function: Callable[[Batch], R], optional: tuple[str, ...] = ()) -> Iterator[R]:
@@ -128,7 +145,9 @@ class Export:
         try:
             return SHAPES[shape](batch.column(batch.schema.get_field_index(name)))
         except (columns.Unreadable, pa.ArrowInvalid) as error:
-            raise BadInput(f"column {name!r} cannot be read: {error}", where=f"{file.path}, column {name}", do="is this file of another export?") from error
+            raise BadInput(
+                f"column {name!r} cannot be read: {error}", where=f"{file.path}, column {name}", do="is this file of another export?"
+            ) from error
 
 
 class _File:
@@ -138,8 +157,8 @@ class _File:
         self.path = path
         with self._readable():
             source = system.open_input_file(path)
-            self._parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us") if kind == "parquet" else None
-            self._orc = pyarrow.orc.ORCFile(source) if kind == "orc" else None
+            self._parquet: Any = pq.ParquetFile(source, coerce_int96_timestamp_unit="us") if kind == "parquet" else None
+            self._orc: Any = pyarrow.orc.ORCFile(source) if kind == "orc" else None
             schema = self._parquet.schema_arrow if self._parquet else self._orc.schema
             self.names: list[str] = list(schema.names)
             self.rows: int = self._parquet.metadata.num_rows if self._parquet else self._orc.nrows
@@ -168,7 +187,9 @@ class _Blame:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, (pa.ArrowException, OSError)) and not isinstance(error, UserError):
             what = str(error).splitlines()[0][:300]
-            raise BadInput(f"the file is damaged or cut short: {what}", where=self._path, do="remove it and fetch it again: +recipe=fetch_swh") from error
+            raise BadInput(
+                f"the file is damaged or cut short: {what}", where=self._path, do="remove it and fetch it again: +recipe=fetch_swh"
+            ) from error
 
 
 def open_place(path: str, endpoint: str = "", region: str = "") -> tuple[pyarrow.fs.FileSystem, str]:
@@ -181,15 +202,18 @@ def open_place(path: str, endpoint: str = "", region: str = "") -> tuple[pyarrow
         return pyarrow.fs.S3FileSystem(**options), path.removeprefix("s3://").rstrip("/")
     if path.startswith(("http://", "https://")):
         try:
-            import fsspec
-            from fsspec.implementations.http import HTTPFileSystem
+            import aiohttp  # noqa: F401 (fsspec needs it, and says so too late)
+            from fsspec.implementations.http import HTTPFileSystem  # type: ignore[import-untyped]
         except ImportError as error:
-            raise MissingExtra.named("fsspec[http]", "swh", f"source.path={path}") from error
-        assert fsspec
+            raise MissingExtra.named("aiohttp", "swh", f"source.path={path}") from error
         return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(HTTPFileSystem())), path.rstrip("/")
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        raise BadInput("the folder does not exist", where=f"source.path={path}", do="source.path=<folder of the export>; +recipe=fetch_swh downloads one")
+        raise BadInput(
+            "the folder does not exist",
+            where=f"source.path={path}",
+            do="source.path=<folder of the export>; +recipe=fetch_swh downloads one",
+        )
     return pyarrow.fs.LocalFileSystem(), str(folder)
 
 
@@ -197,7 +221,9 @@ def _entries(system: pyarrow.fs.FileSystem, folder: str) -> list[pyarrow.fs.File
     try:
         return list(system.get_file_info(pyarrow.fs.FileSelector(folder, recursive=False, allow_not_found=True)))
     except (OSError, pa.ArrowException) as error:
-        raise BadInput(f"cannot be listed: {str(error).splitlines()[0][:300]}", where=folder, do="is the address right, and does it answer?") from error
+        raise BadInput(
+            f"cannot be listed: {str(error).splitlines()[0][:300]}", where=folder, do="is the address right, and does it answer?"
+        ) from error
 
 
 def _is_folder(system: pyarrow.fs.FileSystem, folder: str) -> bool:

@@ -105,7 +105,11 @@ EMPTY = Entries(pa.array([], pa.large_binary()), np.zeros(0, np.int32), np.zeros
 
 def joined(parts: Sequence[Entries]) -> Entries:
     """Entry rows end to end."""
-    return Entries(pa.concat_arrays([part.names for part in parts]), np.concatenate([part.perms for part in parts]), np.concatenate([part.targets for part in parts]))
+    return Entries(
+        pa.concat_arrays([part.names for part in parts]),
+        np.concatenate([part.perms for part in parts]),
+        np.concatenate([part.targets for part in parts]),
+    )
 
 
 def filtered(names: pa.Array, mask: np.ndarray) -> pa.Array:

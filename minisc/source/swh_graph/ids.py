@@ -62,7 +62,9 @@ def unique_ids(ids: np.ndarray) -> np.ndarray:
     """The distinct ids, sorted."""
     if not len(ids):
         return ids.reshape(0, 20)
-    order = np.lexsort((np.ascontiguousarray(ids[:, 16:]).view(">u4").ravel(), np.ascontiguousarray(ids[:, 8:16]).view(">u8").ravel(), keys_of(ids)))
+    order = np.lexsort(
+        (np.ascontiguousarray(ids[:, 16:]).view(">u4").ravel(), np.ascontiguousarray(ids[:, 8:16]).view(">u8").ravel(), keys_of(ids))
+    )
     ordered = ids[order]
     fresh = np.ones(len(ordered), bool)
     fresh[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)

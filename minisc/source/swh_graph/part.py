@@ -82,7 +82,10 @@ GROUP = 256  # repositories that are expanded at a time: bounds memory
 def repo_sizes(graph: Graph, roots: np.ndarray, rules: Rules) -> np.ndarray:
     """(repositories,) bytes of files that would be downloaded, without building a path."""
     useful = np.where(_usable(graph.file_entries.perms, graph.state, graph.size, rules), np.maximum(graph.size, 0), 0)
-    sizes = [np.bincount(places.repo[place], weights=useful[rows], minlength=group) for group, places, place, rows in _groups(graph, roots, rules)]
+    sizes = [
+        np.bincount(places.repo[place], weights=useful[rows], minlength=group)
+        for group, places, place, rows in _groups(graph, roots, rules)
+    ]
     return np.concatenate([np.zeros(0), *sizes]).astype(np.int64)
 
 
@@ -141,7 +144,11 @@ def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rul
     files, file_rows = _renumbered(graph.files, inside)
     tree = Tree(dirs, local[graph.to[dir_rows]], graph.dir_entries.names.take(dir_rows), files, graph.file_entries.names.take(file_rows))
     known = Files(
-        graph.file_entries.perms[file_rows], graph.file_entries.targets[file_rows], graph.sha1[file_rows], graph.size[file_rows], graph.state[file_rows]
+        graph.file_entries.perms[file_rows],
+        graph.file_entries.targets[file_rows],
+        graph.sha1[file_rows],
+        graph.size[file_rows],
+        graph.state[file_rows],
     )
     return Part(repos, local[roots], tree, known, None)
 

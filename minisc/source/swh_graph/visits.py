@@ -6,7 +6,7 @@ A snapshot is known here by an integer: the export's own `object_id` in 2019, th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +17,10 @@ from minisc.source.swh_graph.branches import Target
 from minisc.source.swh_graph.columns import MISSING
 from minisc.source.swh_graph.export import Batch, Export
 from minisc.source.swh_graph.graph import filtered
-from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct, unique_ids
+from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct, ranges, unique_ids
 
 _RANKS = {"full": 0, "": 0, "partial": 1}  # a missing status (the docs omit the column) is taken for full
+_BRANCH = {"name": "names", "target": "names", "target_type": "names"}
 _PULLS = rb"^refs/(pull|merge-requests|changes)/"  # by far the most branches, and none that a repository lives on
 
 
@@ -76,7 +77,11 @@ def _relational_visits(export: Export) -> tuple[Visits, IdIndex]:
     place = {url: at for at, url in enumerate(urls)}
     shapes = {"origin": "texts", "visit": "integers", "date": "times", "status": "texts", "snapshot": "ids"}
     batches = list(export.stream("origin_visit_status", shapes, optional=("status",)))
-    index = IdIndex(unique_ids(np.concatenate([batch["snapshot"][0][batch["snapshot"][1]] for batch in batches]))) if batches else IdIndex(np.zeros((0, 20), np.uint8))
+    index = (
+        IdIndex(unique_ids(np.concatenate([batch["snapshot"][0][batch["snapshot"][1]] for batch in batches])))
+        if batches
+        else IdIndex(np.zeros((0, 20), np.uint8))
+    )
     rows = [
         (
             np.array([place.get(url, ABSENT) for url in batch["origin"]], np.int64), batch["visit"], batch["date"], _ranks(batch),
@@ -93,8 +98,10 @@ def _ranks(batch: Batch) -> np.ndarray:
     return np.array([_RANKS.get(status or "", 2) for status in batch["status"]], np.int64)
 
 
-def _sorted(origins: list[Origin], rows: list[tuple[np.ndarray, ...]]) -> Visits:
-    origin, visit, date, rank, snapshot = (np.concatenate(column) if rows else np.zeros(0, np.int64) for column in (list(zip(*rows, strict=True)) or [()] * 5))
+def _sorted(origins: list[Origin], rows: Sequence[tuple[np.ndarray, ...]]) -> Visits:
+    origin, visit, date, rank, snapshot = (
+        np.concatenate(column) if rows else np.zeros(0, np.int64) for column in (list(zip(*rows, strict=True)) or [()] * 5)
+    )
     had = np.bincount(origin[origin != ABSENT], minlength=len(origins))
     usable = (origin != ABSENT) & (snapshot != MISSING) & (rank < 2)
     origin, visit, date, rank, snapshot = (column[usable] for column in (origin, visit, date, rank, snapshot))
@@ -108,7 +115,7 @@ def read_branches(export: Export, snapshots: np.ndarray, index: IdIndex | None) 
     out: dict[int, dict[bytes, Target]] = {int(key): {} for key in wanted.tolist()}
     if index is not None:
         local = IdIndex(index.ids[wanted])
-        for batch in export.stream("snapshot_branch", {"snapshot_id": "ids", "name": "names", "target": "names", "target_type": "texts"}):
+        for batch in export.stream("snapshot_branch", {"snapshot_id": "ids", **_BRANCH}):
             at = local.find(batch["snapshot_id"][0])
             _add(out, wanted[np.where(at == ABSENT, 0, at)] if len(wanted) else at, at != ABSENT, batch, hexadecimal=True)
         return out
@@ -118,24 +125,23 @@ def read_branches(export: Export, snapshots: np.ndarray, index: IdIndex | None) 
         links.append(np.stack([batch["branch_id"][hit], batch["snapshot_id"][hit]], axis=1))
     link = np.concatenate(links) if links else np.zeros((0, 2), np.int64)
     link = link[np.lexsort((link[:, 1], link[:, 0]))]
-    for batch in export.stream("snapshot_branch", {"object_id": "integers", "name": "names", "target": "names", "target_type": "texts"}):
-        first, last = np.searchsorted(link[:, 0], batch["object_id"]), np.searchsorted(link[:, 0], batch["object_id"], side="right")
-        rows = np.repeat(np.arange(batch["rows"]), last - first)
-        at = np.concatenate([np.arange(a, b) for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b] or [np.zeros(0, np.int64)]).astype(np.int64)
-        chosen = {"name": batch["name"].take(pa.array(rows)), "target": batch["target"].take(pa.array(rows)), "target_type": [batch["target_type"][row] for row in rows.tolist()]}
-        _add(out, link[at, 1], np.ones(len(rows), bool), chosen, hexadecimal=False)
+    for batch in export.stream("snapshot_branch", {"object_id": "integers", **_BRANCH}):
+        first = np.searchsorted(link[:, 0], batch["object_id"])
+        last = np.searchsorted(link[:, 0], batch["object_id"], side="right")
+        rows = pa.array(np.repeat(np.arange(batch["rows"]), last - first))  # a branch row may serve several snapshots
+        chosen = {name: batch[name].take(rows) for name in _BRANCH}
+        _add(out, link[ranges(first, last - first), 1], np.ones(len(rows), bool), chosen, hexadecimal=False)
     return out
 
 
 def _add(out: dict[int, dict[bytes, Target]], snapshot: np.ndarray, mask: np.ndarray, batch: Batch, *, hexadecimal: bool) -> None:
     pulls = pc.fill_null(pc.match_substring_regex(batch["name"], _PULLS), True).to_numpy(zero_copy_only=False)
     mask = mask & ~pulls
-    kinds = [batch["target_type"][row] or "" for row in np.flatnonzero(mask).tolist()]
-    names, targets = filtered(batch["name"], mask).to_pylist(), filtered(batch["target"], mask).to_pylist()
+    names, targets, kinds = (filtered(batch[name], mask).to_pylist() for name in _BRANCH)
     for key, name, kind, target in zip(snapshot[mask].tolist(), names, kinds, targets, strict=True):
-        if target is not None and hexadecimal and kind != "alias":
+        if target is not None and hexadecimal and kind != b"alias":
             target = _unhex(target)
-        out[key][name] = Target(kind, target)
+        out[key][name] = Target((kind or b"").decode("ascii", "replace"), target)
 
 
 def _unhex(target: bytes) -> bytes | None:

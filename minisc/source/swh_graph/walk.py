@@ -29,6 +29,7 @@ from minisc.source.swh_graph.graph import DANGLING, FOUND, SKIPPED, Graph, Proof
 from minisc.source.swh_graph.ids import ABSENT, IdIndex, unique_ids
 from minisc.source.swh_graph.relational import read_relational
 
+
 def read_graph(export: Export, roots: np.ndarray, wanted: Wanted, sample: Sample | None = None) -> tuple[Graph, Proofs]:
     """Walk an export from `roots` ((m, 20) ids). `sample` picks reached directories whose full entries are kept for a proof."""
     read = read_relational if export.relational else read_arrays
@@ -44,7 +45,9 @@ def _with_contents(export: Export, found: Walked) -> Graph:
     for table, code in (("skipped_content", SKIPPED), ("content", FOUND)):  # a content that was fetched later wins
         if table == "skipped_content" and not export.has(table):
             continue
-        for rows, own_sha1, own_size in export.map(table, {"sha1_git": "ids", "sha1": "ids", "length": "integers"}, lambda batch: _found(blobs, batch)):
+        for rows, own_sha1, own_size in export.map(
+            table, {"sha1_git": "ids", "sha1": "ids", "length": "integers"}, lambda batch: _found(blobs, batch)
+        ):
             sha1[rows], size[rows], state[rows] = own_sha1, own_size, code
     at = blobs.find(found.file_entries.targets)
     counts = found.counts + Counter({"unique_files": len(blobs), "unique_bytes": int(size[(state == FOUND) & (size > 0)].sum())})

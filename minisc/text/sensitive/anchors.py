@@ -58,7 +58,9 @@ def _narrow(wide: re.Match[str]) -> str:
     run = wide[0]
     if not any(character.isdecimal() or character in _ODD_LETTERS for character in run):
         return run
-    return "".join(_ODD_LETTERS.get(character) or (str(unicodedata.decimal(character)) if character.isdecimal() else character) for character in run)
+    return "".join(
+        _ODD_LETTERS.get(character) or (str(unicodedata.decimal(character)) if character.isdecimal() else character) for character in run
+    )
 
 
 def anchors_of(pattern: re.Pattern[str]) -> list[Anchor]:

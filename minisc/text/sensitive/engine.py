@@ -176,8 +176,12 @@ class _Lines:
             for pattern, want in self._runs:
                 if want.first.length > end - start:
                     break
-                for found in pattern.finditer(simple, start, end):
+                found = pattern.search(simple, start, end)
+                while found:
                     yield want, found.start(), found.end()
+                    found = (
+                        pattern.search(simple, max(found.end(), _cell(found.start()) + WINDOW // 2), end) if end - start > WINDOW else None
+                    )
 
 
 def _run(anchor: Anchor) -> re.Pattern[str]:
@@ -196,9 +200,14 @@ def _window(text: str, start: int, end: int) -> tuple[int, int]:
     begin = max(text.rfind("\n", low, start), text.rfind("\r", low, start)) + 1 or low
     stop = min((at for at in (text.find("\n", end, high), text.find("\r", end, high)) if at >= 0), default=min(high, len(text)))
     if stop - begin > WINDOW:
-        grid = max(0, start - WINDOW // 4) // (WINDOW // 2) * (WINDOW // 2)
-        begin, stop = max(begin, grid), min(stop, max(end, grid + WINDOW + WINDOW // 4))
+        cell = _cell(start)
+        begin, stop = max(begin, cell - WINDOW // 4), min(stop, max(end, cell + WINDOW))
     return begin, stop
+
+
+def _cell(start: int) -> int:
+    """Where the piece of the grid begins that a place is in; a window reaches from a quarter before it to 1,024 characters after it."""
+    return start // (WINDOW // 2) * (WINDOW // 2)
 
 
 def _matches(plugin: Any, line: str) -> Iterator[tuple[int, int, str]]:

@@ -6,6 +6,7 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
 
     number       decimal digits only
     alphabet     half of its neighbours follow one another: 0123456789abcdef, ZYXWV
+    identifier   a name that the source defines, imports or calls
     words        made of the letter pairs of English identifiers: image-classification/resnet50
     hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …
     test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
@@ -15,19 +16,43 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-REASONS = ("number", "alphabet", "words", "hash", "test_vector", "table", "data")
+REASONS = ("number", "alphabet", "identifier", "words", "hash", "test_vector", "table", "data")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 # The 200 commonest letter pairs of identifiers in CPython's library: 90 % of the pairs in words, 30 % in random letters.
 _PAIRS = frozenset(
     pair[0] + second
-    for pair in (
-        "abcdgilmnprstuy baeilou cacehiklortu daeiosu eacdefglmnpqrstvx faefiloru gaeir haeio iabcdefglmnoprstvz ke ladeilostuy "
-        "maeimopsu nacdefginostv oabcdglmnoprstuvw paeiloprstu qu racdegimnorstuy sacehiopstu tacehilorstuy uabcelmnprst vaei wai xpt yp ze"
-    ).split()
+    for pair in [
+        "abcdgilmnprstuy",
+        "baeilou",
+        "cacehiklortu",
+        "daeiosu",
+        "eacdefglmnpqrstvx",
+        "faefiloru",
+        "gaeir",
+        "haeio",
+        "iabcdefglmnoprstvz",
+        "ke",
+        "ladeilostuy",
+        "maeimopsu",
+        "nacdefginostv",
+        "oabcdglmnoprstuvw",
+        "paeiloprstu",
+        "qu",
+        "racdegimnorstuy",
+        "sacehiopstu",
+        "tacehilorstuy",
+        "uabcelmnprst",
+        "vaei",
+        "wai",
+        "xpt",
+        "yp",
+        "ze",
+    ]
     for second in pair[1:]
 )
 _HASH_WORD = re.compile(
@@ -37,10 +62,14 @@ _HASH_WORD = re.compile(
 )
 _KEY_WORD = re.compile(r"secret|token|passw|pwd|api_?key|access_?key|private_?key|auth|credential", re.IGNORECASE)
 _BARE_KEY = re.compile(r"(?<![a-z])keys?(?![a-z])", re.IGNORECASE)
-_VECTOR_WORD = re.compile(r"fromhex|unhexlify|a2b_hex|b2a_hex|hexlify|hexdigest|vector|expect|assert|b64decode|b64encode|b16", re.IGNORECASE)
+_VECTOR_WORD = re.compile(
+    r"fromhex|unhexlify|a2b_hex|b2a_hex|hexlify|hexdigest|vector|expect|assert|b64decode|b64encode|b16", re.IGNORECASE
+)
 _DIGESTS = frozenset((32, 40, 48, 56, 64, 96, 128))
 _DIGESTS_BASE64 = frozenset((22, 24, 27, 28, 38, 40, 43, 44, 64, 86, 88))
-_MAGIC = re.compile(r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB")
+_MAGIC = re.compile(
+    r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB"
+)
 _CERTIFICATE = re.compile(r"M[I-L][A-Z][A-Za-z0-9+/]{60}")
 _LONG = 500
 _TABLE = 5
@@ -48,11 +77,12 @@ _TABLE = 5
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: its line, that line with the two before it, and whether the file's path is that of a test."""
+    """Where a value stands: its line, that line with the two before it, whether the file's path is that of a test, and the document."""
 
     line: str
     nearby: str
     in_test: bool
+    text: str
 
 
 def place_of(text: str, start: int, end: int, in_test: bool) -> Place:
@@ -62,7 +92,7 @@ def place_of(text: str, start: int, end: int, in_test: bool) -> Place:
     above = begin
     for _ in range(2):
         above = max(0, text.rfind("\n", max(0, above - _LONG), max(0, above - 1)) + 1)
-    return Place(text[begin : stop if stop >= 0 else end + _LONG], text[above:start], in_test)
+    return Place(text[begin : stop if stop >= 0 else end + _LONG], text[above:start], in_test, text)
 
 
 def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> str:
@@ -71,6 +101,8 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
         return "number"
     if _is_alphabet(value):
         return "alphabet"
+    if value.isidentifier() and re.search(rf"(?m)(?:\b(?:class|def|import|as)\s+|^\s*+|[.=(]\s?){value}\s?[(:=,\[]", place.text):
+        return "identifier"
     if is_words(value):
         return "words"
     outside = place.line.replace(value, " ")
@@ -88,17 +120,21 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
 
 
 def _is_alphabet(value: str) -> bool:
-    steps = [abs(ord(right) - ord(left)) == 1 for left, right in zip(value, value[1:], strict=False)]
+    steps = [abs(ord(right) - ord(left)) == 1 for left, right in itertools.pairwise(value)]
     return 2 * sum(steps) >= len(value) - 1
 
 
 def is_words(value: str) -> bool:
-    """Whether most of it is letters that follow each other as in words: seven of ten pairs are common ones, in half of its length."""
+    """Whether most of it is letters that follow each other as in words: two of three pairs are common ones, in half of its length."""
     pairs = [value[at : at + 2] for at in range(len(value) - 1)]
     inside = [pair.lower() for pair in pairs if pair.isascii() and pair.isalpha() and not (pair[0].islower() and pair[1].isupper())]
-    return 2 * len(inside) >= len(pairs) and 10 * sum(pair in _PAIRS for pair in inside) >= 7 * len(inside)
+    return 2 * len(inside) >= len(pairs) and 3 * sum(pair in _PAIRS for pair in inside) >= 2 * len(inside)
 
 
 def _is_hash(value: str, place: Place) -> bool:
-    digest = len(value) in _DIGESTS if _HEX.fullmatch(value) else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
+    digest = (
+        len(value) in _DIGESTS
+        if _HEX.fullmatch(value)
+        else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
+    )
     return digest and bool(_HASH_WORD.search(place.nearby + place.line.replace(value, " ")))

@@ -28,13 +28,18 @@ _ORGANISATION = re.compile(
     r"|media|center|centre|press|association|consortium|council|college|school|department|enterprises?|partners|international|services|microsystems|analytics"
     r"|all|rights|reserved|apache|license|python|google|microsoft|facebook|nvidia|intel|amd|amazon|apple|ibm|meta|huawei|alibaba|tencent|baidu|openai|anthropic"
     r"|hugging|face|red|hat|mozilla|oracle|sun|adobe|twitter|netflix|uber|salesforce|cisco|vmware|docker|github|gitlab|linux|gnu|open|source|free|version|copyright"
-    r"|years?|file|package|module|class|default|none|todo|note|see|this|your|name|email|date|license[ds]?|mit|bsd|gpl|pypi|data|science|machine|learning|ai)(?!\w)",
+    r"|years?|file|package|module|class|default|none|todo|note|see|this|your|name|email|date|license[ds]?|mit|bsd|gpl|pypi|data|science|machine|learning|intelligence|telecom|ai)(?!\w)",
     re.IGNORECASE,
 )
 _COMPANY = re.compile(r",? (?:inc|llc|ltd|gmbh|corp|co)\b", re.IGNORECASE)  # "Elemental Security, Inc."
-_YEARS = re.compile(r"[\s:=]*(?:\(c\)|©|&copy;|copr\.?)?[\s,:]*(?:(?:19|20)\d\d(?:\s{0,2}(?:[-–,/]|to|and)\s{0,2}(?:(?:19|20)?\d\d|present|now))*[\s,.:]*)?(?:\(c\)|©)?[\s,:]*(?:by\s)?", re.IGNORECASE)
+_YEARS = re.compile(
+    r"[\s:=]*(?:\(c\)|©|&copy;|copr\.?)?[\s,:]*(?:(?:19|20)\d\d(?:\s{0,2}(?:[-–,/]|to|and)\s{0,2}(?:(?:19|20)?\d\d|present|now))*[\s,.:]*)?(?:\(c\)|©)?[\s,:]*(?:by\s)?",
+    re.IGNORECASE,
+)
 _AFTER = re.compile(r"""(?:\(s\)|s)?["']?\]?\s{0,4}(?:[:=]|by\s)?[\s:=\[({]{0,6}(?:[bruf]?["']+)?""", re.IGNORECASE)
-_SEPARATOR = re.compile(r"""\s*(?:[,;&/|"'()\[\]<>{}#*]|\band\b|\bwith\b|\bat\b|\bfor\b|\bon\b|\bin\b|\bfrom\b|\bof\b|--| - |(?<=[a-z]{2})\. )\s*""")
+_SEPARATOR = re.compile(
+    r"""\s*(?:[,;&/|"'()\[\]<>{}#*]|\band\b|\bwith\b|\bat\b|\bfor\b|\bon\b|\bin\b|\bfrom\b|\bof\b|--| - |(?<=[a-z]{2})\. )\s*"""
+)
 _SIMPLE = re.compile(r"\s{1,2}(?:original(?:ly)?\s)?by:?\s")
 
 # Marker in lower case -> whether a handle may stand there instead of a full name.
@@ -44,11 +49,74 @@ _MARKERS = {
     "__author__": True, "@author": True, ":author:": True, "coded by": False, "designed by": False, "thanks to": False,
 }  # fmt: skip
 _TODO = re.compile(r"(?:TODO|FIXME|XXX|HACK|NOTE)\s?\(@?([A-Za-z][A-Za-z.]{1,30})\)")
-_MENTION = re.compile(r"(?:thanks|thx|cc|credits?|kudos|ping|by|courtesy of|h/t|hat tip|reported|suggested|ask)(?: to| goes to)?[ :,]{1,3}@([A-Za-z0-9](?:-?[A-Za-z0-9]){1,38})(?![\w.(])", re.IGNORECASE)
-_TAGS = frozenset("param params return returns throws author see since version deprecated override property staticmethod classmethod".split())
+_MENTION = re.compile(
+    r"(?:thanks|thx|cc|credits?|kudos|ping|courtesy of|h/t|hat tip|(?:reported|suggested|fixed|contributed|written|found|spotted|noticed|patch|pr) by)"
+    r"(?: to| goes to)?[ :,]{1,3}@([A-Za-z0-9](?:-?[A-Za-z0-9]){1,38})(?![\w.(])",
+    re.IGNORECASE,
+)
+_TAGS = frozenset(
+    [
+        "param",
+        "params",
+        "return",
+        "returns",
+        "throws",
+        "author",
+        "see",
+        "since",
+        "version",
+        "deprecated",
+        "override",
+        "property",
+        "staticmethod",
+        "classmethod",
+    ]
+)
 _NO_HANDLE = frozenset(
-    "the a an me us you we it this that null none unknown nobody anonymous name names string str user users list self get set type default field object class "
-    "todo fixme bug issue url email id key value text python django".split()
+    [
+        "the",
+        "a",
+        "an",
+        "me",
+        "us",
+        "you",
+        "we",
+        "it",
+        "this",
+        "that",
+        "null",
+        "none",
+        "unknown",
+        "nobody",
+        "anonymous",
+        "name",
+        "names",
+        "string",
+        "str",
+        "user",
+        "users",
+        "list",
+        "self",
+        "get",
+        "set",
+        "type",
+        "default",
+        "field",
+        "object",
+        "class",
+        "todo",
+        "fixme",
+        "bug",
+        "issue",
+        "url",
+        "email",
+        "id",
+        "key",
+        "value",
+        "text",
+        "python",
+        "django",
+    ]
 )
 
 
@@ -62,6 +130,8 @@ def names(text: str, places: Places) -> Iterator[Span]:
         yield from _persons(text, years.end() if years else at + len("copyright"))
     for marker, handles in _MARKERS.items():
         for at in places.get(marker, ()):
+            if text[at - 1 : at].isalnum():
+                continue  # "supported by" is not "ported by"
             after = _AFTER.match(text, at + len(marker), at + len(marker) + 40)
             if after and (after[0].strip() or text[at + len(marker) : at + len(marker) + 1] == " "):
                 yield from _persons(text, after.end())
@@ -76,23 +146,29 @@ def names(text: str, places: Places) -> Iterator[Span]:
 
 
 def _line_end(text: str, start: int) -> int:
-    stops = [at for at in (text.find("\n", start, start + _LINE), text.find("\r", start, start + _LINE), text.find("\\n", start, start + _LINE)) if at >= 0]
+    stops = [
+        at
+        for at in (text.find("\n", start, start + _LINE), text.find("\r", start, start + _LINE), text.find("\\n", start, start + _LINE))
+        if at >= 0
+    ]
     return min(stops, default=min(len(text), start + _LINE))
 
 
 def _persons(text: str, start: int) -> Iterator[Span]:
     """The full names in a list of names: as far as each piece between separators is one."""
-    stop = _line_end(text, start)
-    at = start
-    for separator in [*_SEPARATOR.finditer(text, start, stop), None]:
+    at, stop = start, _line_end(text, start)
+    if not text[at:stop].lstrip()[:1].isupper():
+        return
+    while at < stop:
+        separator = _SEPARATOR.search(text, at, stop)
         end = separator.start() if separator else stop
-        while at < end and text[at].isspace():
-            at += 1
+        at += len(text[at:end]) - len(text[at:end].lstrip())
         piece = text[at:end].rstrip(" .:\t")
-        if piece and not (_is_person(piece) or "@" in piece):
-            return
-        if piece and "@" not in piece and not _COMPANY.match(text, at + len(piece), stop):
-            yield Span(at, at + len(piece), NAME)
+        if piece and "@" not in piece:
+            if not _is_person(piece):
+                return
+            if not _COMPANY.match(text, at + len(piece), stop):
+                yield Span(at, at + len(piece), NAME)
         at = separator.end() if separator else stop
 
 
@@ -102,7 +178,12 @@ def _is_person(piece: str) -> bool:
 
 def _handle(text: str, start: int) -> Iterator[Span]:
     found = _HANDLE.match(text, start, _line_end(text, start))
-    if found and found[0].lower() not in _NO_HANDLE and text[found.end() : found.end() + 1] in ("", "\n", "\r", '"', "'", ",", " ") and not _ORGANISATION.search(found[0]):
+    if (
+        found
+        and found[0].lower() not in _NO_HANDLE
+        and text[found.end() : found.end() + 1] in ("", "\n", "\r", '"', "'", ",", " ")
+        and not _ORGANISATION.search(found[0])
+    ):
         rest = text[found.end() : _line_end(text, start)].strip("\"' ,")
         if not rest:
             yield Span(*found.span(), NAME)

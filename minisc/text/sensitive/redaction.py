@@ -16,6 +16,7 @@ import ipaddress
 import re
 import warnings
 from collections.abc import Sequence
+from functools import partial
 
 from minisc.text.python_regions import Regions
 from minisc.text.sensitive.addresses import IPV4, IPV6
@@ -35,10 +36,14 @@ def redacted(text: str, spans: Sequence[Span], repo: str, regions: Regions | Non
     if regions is None or all(_is_safe(text, span, regions) for span in spans) or parses(result) or not parses(text):
         return result
     for letter in _MASKS:
-        result = replace(text, spans, lambda _, value, letter=letter: re.sub(r"\d", "0", re.sub(r"[^\W\d_]", letter, value)))
+        result = replace(text, spans, partial(_in_shape, letter))
         if parses(result):
             return result
     return None
+
+
+def _in_shape(letter: str, span: Span, value: str) -> str:
+    return re.sub(r"\d", "0", re.sub(r"[^\W\d_]", letter, value))
 
 
 def _is_safe(text: str, span: Span, regions: Regions) -> bool:

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, cast
+
+import pyarrow.parquet as pq
+import pytest
+
+from minisc.core.errors import UserError
+from minisc.core.fingerprint import free
+from minisc.core.stage import Judge, Stage, Verdict
+from minisc.core.step import Step
+from minisc.runner.graph import plan
+from minisc.steps.collect import Collect
+from minisc.steps.curate import Curate
+from tests import made
+from tests.silent import Silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Longer(Stage):
+    """Drops texts of more than so many characters."""
+
+    version: ClassVar[int] = 1
+    reasons: ClassVar[tuple[str, ...]] = ("too_long",)
+    most: int
+    expected_drop: float = free(default=1.0)
+
+    def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
+        return nullcontext(
+            lambda docs: [Verdict(drop="too_long" if len(doc.text) > self.most else "", notes={"most": self.most}) for doc in docs]
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secret(Longer):
+    private: ClassVar[bool] = True
+
+
+ROWS = [made.row(f"r{n}", "a.py", "x" * n + "\n") for n in range(1, 40)]
+
+
+def steps(**filters: Stage) -> dict[str, Step]:
+    return {
+        "collect": Collect(source=made.Listed(given=[ROWS[:20], ROWS[20:]]), seed=0, held_out=0.1, budget="20x"),
+        "curate": Curate(filters=dict(filters)),
+    }
+
+
+def test_every_filter_is_in_the_waterfall_with_its_reasons(tmp_path: Path) -> None:
+    artifact = made.run(steps(first=Longer(most=30), second=Longer(most=10), third=Longer(most=50)), made.context(tmp_path))["curate"]
+    fall = json.loads(artifact.file("waterfall.json").read_text())
+    assert [(row["stage"], row["seen"], row["kept"], row["dropped"]) for row in fall["stages"]] == [
+        ("collect", 39, 39, 0), ("first", 39, 29, 10), ("second", 29, 9, 20), ("third", 9, 9, 0),
+    ]  # fmt: skip
+    assert fall["stages"][2]["reasons"] == {"too_long": {"documents": 20, "bytes": sum(range(11, 31))}}
+    assert artifact.figures["documents_kept"] == 9
+    assert artifact.figures["lines_kept"] == 9
+    kept = [row for path in artifact.files("kept") for row in pq.read_table(path).to_pylist()]
+    assert {dict(row["notes"])["most"] for row in kept} == {"50"}
+
+
+def test_no_filter_keeps_everything(tmp_path: Path) -> None:
+    assert made.run(steps(), made.context(tmp_path))["curate"].figures["documents_kept"] == 39
+
+
+def test_the_order_of_filters_is_part_of_the_fingerprint(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    one, other = Longer(most=10), Longer(most=30)
+    assert plan(steps(a=one, b=other), {}, where)[1].fingerprint != plan(steps(b=other, a=one), {}, where)[1].fingerprint
+
+
+def test_a_private_filter_leaves_no_samples(tmp_path: Path) -> None:
+    artifact = made.run(steps(shown=Longer(most=30), hidden=Secret(most=10)), made.context(tmp_path))["curate"]
+    samples = json.loads(artifact.file("samples.json").read_text())
+    assert list(samples) == ["shown/too_long"]
+    assert [sample["uid"] for sample in samples["shown/too_long"]] == sorted(row["uid"] for row in ROWS[29:])
+    hidden = ROWS[20]["text"]  # dropped by the private filter
+    assert all(hidden not in sample["text"] or len(sample["text"]) > len(hidden) for sample in samples["shown/too_long"])
+
+
+def test_more_drops_than_expected_are_said_with_the_way_to_accept_them(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    made.run(steps(first=Longer(most=10, expected_drop=0.5)), where)
+    (said,) = cast(Silent, where.speak).warnings
+    assert "first dropped 77% of the documents, mostly as 'too_long'; it expects at most 50%" in said
+    assert "filters.first.expected_drop=0.82" in said
+    made.run(steps(first=Longer(most=9, expected_drop=0.9)), where)
+    assert len(cast(Silent, where.speak).warnings) == 1
+
+
+def test_a_corpus_of_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="curation kept no document") as caught:
+        made.run(steps(first=Longer(most=0)), made.context(tmp_path))
+    assert caught.value.where == "filters=[first]"
