@@ -43,7 +43,7 @@ def main() -> None:
     """`python -m minisc` and the `minisc` script."""
     terminal = Terminal()
     if len(sys.argv) == 1:
-        terminal.console.print(screens.welcome(recipes()), highlight=False)
+        terminal.console.print(screens.welcome(recipes()), highlight=False, markup=False, soft_wrap=True)
         return
     try:
         _check_words(sys.argv[1:])

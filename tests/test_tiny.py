@@ -85,7 +85,7 @@ def test_one_changed_filter_changes_what_lies_after_it(corpus: tuple[Path, dict[
 
 
 def test_a_moved_corpus_is_the_same_corpus(corpus: tuple[Path, dict[str, int]], finished: tuple[Path, str], tmp_path: Path) -> None:
-    """The leaves are contents, never locations."""
-    small_corpus.make(tmp_path / "moved")
-    told = road.run(tmp_path / "moved", finished[0], "plan_only=true")
+    """The leaves are names and contents, never locations."""
+    small_corpus.make(tmp_path / "elsewhere" / corpus[0].name)
+    told = road.run(tmp_path / "elsewhere" / corpus[0].name, finished[0], "plan_only=true")
     assert told.count("in the store") == 7

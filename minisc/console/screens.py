@@ -23,18 +23,20 @@ def welcome(recipes: Mapping[str, str]) -> str:
     width = max(map(len, recipes), default=0)
     lines = [f"  {name:<{width}}  {about}" for name, about in recipes.items()]
     return "\n".join([
-        "minisc builds a small StarCoder2-style language model for Python code, from source files to scores.",
+        "minisc builds a small StarCoder2-style language model for Python code,",
+        "from source files to scores.",
         "",
         "Recipes (python -m minisc +recipe=NAME):",
         *lines,
         "",
         "Try:",
-        "  python -m minisc +recipe=tiny                        five minutes on two cores, a report at its end",
-        "  python -m minisc +recipe=tiny plan_only=true         what it would do and cost",
+        "  python -m minisc +recipe=tiny                   five minutes on two cores",
+        "  python -m minisc +recipe=tiny plan_only=true    what it would do and cost",
         "  python -m minisc +recipe=pretrain_local source.path=~/code model=20m",
         "",
-        "Anything is an override: filters.near_dup.threshold=0.8, '+filters=[x]', '~filters.license', steps=[collect,curate].",
-        "See the settings:  python -m minisc +recipe=tiny --cfg job      groups and options:  python -m minisc --help",
+        "Anything can be overridden: model=60m, filters.near_dup.threshold=0.8,",
+        "'~filters.license', steps=[collect,curate]. All settings of a run: --cfg job;",
+        "all groups and options: --help.",
     ])  # fmt: skip
 
 
@@ -49,18 +51,19 @@ def failure(console: Console, error: UserError) -> None:
 
 
 def plan_table(terminal: Terminal, nodes: Sequence[Node], costs: Mapping[str, Cost]) -> None:
-    """The plan: every step, what it takes, whether it is in the store, what it will cost."""
+    """The plan: every step with its fingerprint and those of its inputs, whether it is in the store, what it will cost."""
     rows = []
     for node in nodes:
-        takes = ", ".join(f"{role} {_taken(value)}" for role, value in node.inputs.items() if value)
         state = "in the store" if node.cached else _cost(costs[node.name])
-        rows.append([node.name, takes, ", ".join(node.step.makes), state, node.fingerprint[:12] if node.step.stored else ""])
-    terminal.table("plan", ["step", "takes", "makes", "cost", "fingerprint"], rows)
+        takes = sorted({mark for value in node.inputs.values() for mark in _marks(value)})
+        rows.append([node.name, node.fingerprint[:6] if node.step.stored else "", " ".join(takes), state])
+    terminal.table("plan", ["step", "id", "takes", "cost"], rows)
 
 
-def _taken(value: Any) -> str:
-    items = value if isinstance(value, list) else [value]
-    return "+".join(item.fingerprint[:6] for item in items)
+def _marks(value: Any) -> list[str]:
+    """The first digits of the fingerprints that fill a role."""
+    items = value if isinstance(value, list) else [value] if value is not None else []
+    return [item.fingerprint[:6] for item in items]
 
 
 def _cost(cost: Cost) -> str:

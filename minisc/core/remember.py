@@ -37,7 +37,7 @@ class Hashes:
 
     def _one(self, path: Path) -> str:
         state = path.stat()
-        key, mark = str(path.absolute()), [state.st_size, state.st_mtime_ns, state.st_ino]
+        key, mark = str(path.absolute()).encode("utf-8", "backslashreplace").decode(), [state.st_size, state.st_mtime_ns, state.st_ino]
         known = self._known.get(key)
         if known and known[:3] == mark:
             return str(known[3])

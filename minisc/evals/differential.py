@@ -26,7 +26,7 @@ def compare(candidate: Any, reference: Callable[..., Any], inputs: list[list[Any
         began = time.monotonic()
         expected = [reference(*copy.deepcopy(given)) for given in asked]
         spent = time.monotonic() - began
-        answers = candidate.each(asked, max(PATIENCE[0], PATIENCE[1] * spent))
+        answers = candidate.each(asked, expected, max(PATIENCE[0], PATIENCE[1] * spent))
         for given, answer, right in zip(asked, answers, expected, strict=True):
             assert RULES[rule](answer, right, given, tolerance), f"{str(given)[:80]}: {str(answer)[:80]}, expected {str(right)[:80]}"
         start += count
@@ -70,7 +70,7 @@ def found(answer: Any, expected: Any, given: list[Any], tolerance: float) -> boo
 
 def root(answer: Any, expected: Any, given: list[Any], tolerance: float) -> bool:
     """HumanEval/32: any root of the polynomial will do."""
-    return abs(math.fsum(factor * math.pow(answer, power) for power, factor in enumerate(given[0]))) <= tolerance
+    return abs(sum(factor * math.pow(answer, power) for power, factor in enumerate(given[0]))) <= tolerance
 
 
 def surface(answer: Any, expected: Any, given: list[Any], tolerance: float) -> bool:

@@ -30,7 +30,7 @@ def item(row: dict[str, Any], inputs: Callable[[], list[Any]], rule: str, stops:
             code=reachable(prompt + stopped(completion, stops).replace("\t", "    "), entry),
             names=(entry,),
             setup=f"{row['prompt']}{row['canonical_solution']}\nreference = {entry}",
-            check=f"{CHECK}\ncompare({entry}, reference, *given)",
+            check=f"candidate = {entry}\n{CHECK}\ncompare(candidate, reference, *given)",  # HumanEval/152 is called compare itself
             given=[inputs(), rule, row["atol"]],
         )
 

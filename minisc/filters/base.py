@@ -7,7 +7,7 @@ A deduplicating stage puts `keeper_columns` into its sketch and asks `keeper_ord
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from minisc.core.document import Doc
 from minisc.core.errors import UserError
-from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, PERMISSIVE, license_class
+from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, PERMISSIVE, data_digest, license_class
 
 Rows = npt.NDArray[np.int64]
 
@@ -32,6 +32,11 @@ def keeper_columns(docs: Sequence[Doc]) -> dict[str, list[object]]:
         "stars": [doc.stars for doc in docs],
         "date": [doc.date for doc in docs],
     }
+
+
+def keeper_identity() -> Mapping[str, str]:
+    """For `Stage.identity`: what counts as a permissive license decides who is kept."""
+    return {"license data": data_digest()}
 
 
 def keeper_order(keys: pa.Table) -> Rows:

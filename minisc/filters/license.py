@@ -23,7 +23,7 @@ from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import free
 from minisc.core.stage import KEEP, Judge, Stage, Verdict
 from minisc.filters.base import within
-from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, header, license_class, normalise
+from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, data_digest, header, license_class, normalise
 
 KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
 
@@ -54,7 +54,7 @@ class License(Stage):
         within(self.expected_drop, 0, 1, "filters.license.expected_drop")
 
     def identity(self) -> Mapping[str, str]:
-        return {"license-expression": importlib.metadata.version("license-expression")}
+        return {"license-expression": importlib.metadata.version("license-expression"), "license data": data_digest()}
 
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
         return nullcontext(self._judge)

@@ -72,6 +72,7 @@ def _answer(channel: socket.socket, token: bytes, code: str, name: str) -> NoRet
     sys.modules[name] = module
     sys.argv = ["solution.py"]
     kept: list[Any] = []
+    last: list[Any] = []  # the answers of the last round of calls
 
     def say(answer: Any) -> None:
         sys.stdout.flush()
@@ -85,19 +86,26 @@ def _answer(channel: socket.socket, token: bytes, code: str, name: str) -> NoRet
     say(_tried(lambda: exec(compile(code, "solution.py", "exec", dont_inherit=True), module.__dict__), lambda _: None))  # noqa: S102
     while True:
         question = wire.loads(wire.receive(channel, _LONGEST_QUESTION))
-        say(_tried(lambda: _asked(module.__dict__, kept, question), lambda value: wire.pack(value, keep)))  # noqa: B023
+        say(_tried(lambda: _asked(module.__dict__, kept, last, question), lambda value: wire.pack(value, keep)))  # noqa: B023
 
 
-def _asked(names: dict[str, Any], kept: list[Any], question: Any) -> Any:
-    """Carry out one question: {"do", "of": a name or the number of a kept thing, "args", "kwargs"} or many calls at once."""
-    of = question["of"]
-    thing = names[of] if isinstance(of, str) else kept[of]
+def _asked(names: dict[str, Any], kept: list[Any], last: list[Any], question: Any) -> Any:
+    """Carry out one question: {"do", "of": a name or the number of a kept thing, "args", "kwargs"}.
+
+    "each" makes many calls and gives digests of their answers, of which "last" gives one in full.
+    """
+    do, of = question["do"], question["of"]
     args = wire.unpack(question["args"], kept.__getitem__)
-    if question["do"] == "call":
+    if do == "last":
+        return last[args[0]]
+    thing = names[of] if isinstance(of, str) else kept[of]
+    if do == "call":
         return thing(*args, **wire.unpack(question["kwargs"], kept.__getitem__))
-    if question["do"] == "each":
-        return [thing(*given) for given in args]
-    return _INDIRECT[question["do"]](thing, *args)
+    if do == "each":
+        last.clear()
+        last.extend(thing(*given) for given in args)
+        return [wire.digest(answer) for answer in last]
+    return _INDIRECT[do](thing, *args)
 
 
 def _tried(action: Callable[[], Any], told: Callable[[Any], Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 In: files of many repositories, a number of bytes, the largest share of one repository. Out: the files taken.
 How: the bytes are dealt out as water fills basins: every repository gives all it has up to one level, the same for all. So
 each small repository is taken whole, and the large ones give equally much (but for a file), a seeded sample of their files; a corpus of 48 MB from
-the packages of one environment then holds all 100 of them and not the five largest. The more repositories, the finer the split
+the packages of one environment then holds all of them and not the five largest. The more repositories, the finer the split
 into train and held out, and the less a model learns one project's habits.
 Guarantees: a pure function of (names, sizes, seed); no repository exceeds `max_share` of what is taken, if that can be; a file is
 taken whole or not at all. Files with a reason (too large, unreadable) have no text, cost nothing and all stay.

@@ -5,10 +5,11 @@ canonical name, at its version, under the license that its metadata or its licen
 Which files: those that a distribution's RECORD lists, that exist, and that lie inside the environment (nothing with `..`, no
 symbolic link out). So console scripts, compiled caches and what other programs left behind are not taken.
 How much: `max_bytes`, dealt out evenly (draw.py): the small distributions whole, of each large one a seeded sample, none above
-`max_share` of the whole. An environment of 230 MB and 100 distributions gives 48 MB from all of them, 2 to 3 MB from each large one:
-the split is by repository, so many middling repositories are worth more than a few huge ones.
+`max_share` of the whole. The environment of a plain installation, 76 distributions with 240 MB, gives 48 MB from all of them, 1.7 MB from
+each of the 17 largest: the split is by repository, so many middling repositories are worth more than a few huge ones.
 Guarantees: names, versions, contents and the seed decide; the same packages at another place give the same identity. `wanted` is not
 heeded: the corpus is small, and a changed budget then does not collect again.
+Price: 2 s to list (20,000 files in RECORDs; the chosen ones are hashed once and remembered).
 Not for: more than some hundred megabytes, or code under one style: packages are what their authors released, tests included.
 """
 

@@ -74,6 +74,8 @@ class Collect(Step):
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
         told = self.listing(work.context)
+        if told.refusal is not None:
+            raise told.refusal
         raw = work.scratch / "raw"
         with work.context.speak.progress("collecting", len(told.parts), "parts") as bar:
             tasks = [_Read(self.source, part, raw / part_name(number)) for number, part in enumerate(told.parts)]

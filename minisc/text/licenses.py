@@ -14,6 +14,7 @@ confuse licenses of one class: every loose name of a copyleft license stays a co
 from __future__ import annotations
 
 import functools
+import hashlib
 import re
 from collections.abc import Collection, Sequence
 from importlib.resources import files
@@ -22,8 +23,6 @@ from typing import Any
 from license_expression import (
     AND,
     OR,
-    ExpressionError,
-    ExpressionParseError,
     LicenseSymbol,
     LicenseWithExceptionSymbol,
     Licensing,
@@ -32,7 +31,7 @@ from license_expression import (
 
 from minisc.text.license_texts import FILLERS, UNKNOWN, identify, longest_name, plain_words
 
-__all__ = ["NON_PERMISSIVE", "NO_LICENSE", "PERMISSIVE", "UNKNOWN", "header", "identify", "license_class", "normalise"]
+__all__ = ["NON_PERMISSIVE", "NO_LICENSE", "PERMISSIVE", "UNKNOWN", "data_digest", "header", "identify", "license_class", "normalise"]
 
 PERMISSIVE, NO_LICENSE, NON_PERMISSIVE = "permissive", "no_license", "non_permissive"
 _LONGEST_NAME = 300  # characters; what is longer is a license text in a metadata field
@@ -76,10 +75,10 @@ _LONGEST_EXPRESSION = 2_000  # characters: the parser is recursive
 
 
 def _parsed(text: str, *, validate: bool) -> Any:
-    """The tree of an expression; None where it is not one. The parser stumbles over some texts with errors of its own: "()"."""
+    """The tree of an expression; None where it is not one. The parser answers some texts with errors of its own: "()", "(OR 0"."""
     try:
         return _licensing().parse(text, validate=validate, strict=True) if len(text) <= _LONGEST_EXPRESSION else None
-    except (ExpressionError, ExpressionParseError, RecursionError, IndexError, AttributeError, TypeError):
+    except Exception:  # IndexError, AssertionError, TypeError … beside its two: whatever it is, this is no expression
         return None
 
 
@@ -161,6 +160,13 @@ _LICENSE_REF = re.compile(r"LicenseRef-[A-Za-z0-9.\-]{1,100}")
 def _reference(words: str) -> str | None:
     """SPDX's way to name a license that it does not list."""
     return words if _LICENSE_REF.fullmatch(words) else None
+
+
+@functools.cache
+def data_digest() -> str:
+    """A hash of the names, phrases and permissive ids in our data files, for the identity of what depends on them."""
+    texts = [(files("minisc.text") / name).read_bytes() for name in ("licenses.toml", "permissive.txt")]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest()[:12]
 
 
 @functools.cache

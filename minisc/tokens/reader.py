@@ -12,8 +12,8 @@ Fill-in-the-middle happens inside a window (see `fim`): each document's piece in
 sentinels and, for text that is encoded in three parts, some tokens more; `slack` keeps room for them. A piece that would not
 fit stays left to right, so no middle is ever lost; what is left of the room is `<fim_pad>`. Every character is a target once.
 
-    plain     input   x-1 x0  x1  x2 ...                 a transformed piece    sep <fim_prefix> pre ... <fim_suffix> suf ...
-              target  x0  x1  x2  x3 ...                                        -   pre          ...     -            ...
+    left to right    input    x9 x10 x11 x12          a transformed piece    input    sep <fim_prefix> p0 p1           <fim_suffix> s0
+                     target   x10 x11 x12 x13                                target   -   p0           p1 -            s0           s1
 
 The loss leaves out (target -100) the padding and the three sentinels: where they stand was thrown by our dice, which nobody can
 predict, and who asks for a middle writes them himself. So the targets are the tokens of the corpus and nothing else, but for one thing: a middle

@@ -8,6 +8,7 @@ import pytest
 
 from minisc.core.errors import UserError
 from minisc.filters.license import License
+from minisc.text.licenses import data_digest
 from tests.support import reasons, row, run_stage
 
 
@@ -63,6 +64,11 @@ def test_further_ids_may_pass() -> None:
 
 def test_no_sample_of_a_dropped_text_is_kept() -> None:
     assert License.private
+
+
+def test_the_data_files_enter_the_fingerprint() -> None:
+    assert stage().identity().keys() == {"license-expression", "license data"}
+    assert stage().identity()["license data"] == data_digest()
 
 
 def test_rows_stay_in_order() -> None:

@@ -69,7 +69,7 @@ def test_files_without_text_stay_and_cost_nothing() -> None:
     assert draw([], max_bytes=None, max_share=1.0, seed=0) == Drawn((), 0, 0, 0, True)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(
     sizes=st.lists(st.lists(st.integers(0, 1200), max_size=12), max_size=8),
     max_bytes=st.integers(1, 6000),

@@ -155,7 +155,7 @@ def test_broken_distributions_cost_nothing_but_themselves(
 
 
 def test_the_draw_takes_small_ones_whole_and_levels_large_ones(site: Path, hashes: Hashes) -> None:
-    for name, many in (("large", 300), ("huge", 600), *((f"small{at}", 10) for at in range(6))):
+    for name, many in (("large", 100), ("huge", 150), *((f"small{at}", 10) for at in range(6))):
         install(site, name, {f"{name}/m{at:03d}.py": f"x = {at:04d}\n" for at in range(many)})
     installed = source(max_bytes=1584, max_share=0.4, part_bytes=200)
     told = installed.listing(None, hashes)

@@ -159,9 +159,10 @@ class _File:
             source = system.open_input_file(path)
             self._parquet: Any = pq.ParquetFile(source, coerce_int96_timestamp_unit="us") if kind == "parquet" else None
             self._orc: Any = pyarrow.orc.ORCFile(source) if kind == "orc" else None
-            schema = self._parquet.schema_arrow if self._parquet else self._orc.schema
+            orc: Any = self._orc
+            schema = self._parquet.schema_arrow if self._parquet else orc.schema
             self.names: list[str] = list(schema.names)
-            self.rows: int = self._parquet.metadata.num_rows if self._parquet else self._orc.nrows
+            self.rows: int = self._parquet.metadata.num_rows if self._parquet else orc.nrows
 
     def batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         with self._readable():

@@ -126,8 +126,8 @@ def read_branches(export: Export, snapshots: np.ndarray, index: IdIndex | None) 
     link = np.concatenate(links) if links else np.zeros((0, 2), np.int64)
     link = link[np.lexsort((link[:, 1], link[:, 0]))]
     for batch in export.stream("snapshot_branch", {"object_id": "integers", **_BRANCH}):
-        first = np.searchsorted(link[:, 0], batch["object_id"])
-        last = np.searchsorted(link[:, 0], batch["object_id"], side="right")
+        keys: np.ndarray = batch["object_id"]
+        first, last = np.searchsorted(link[:, 0], keys), np.searchsorted(link[:, 0], keys, side="right")
         rows = pa.array(np.repeat(np.arange(batch["rows"]), last - first))  # a branch row may serve several snapshots
         chosen = {name: batch[name].take(rows) for name in _BRANCH}
         _add(out, link[ranges(first, last - first), 1], np.ones(len(rows), bool), chosen, hexadecimal=False)
