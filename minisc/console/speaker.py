@@ -26,6 +26,7 @@ class Terminal:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False, soft_wrap=False)
+        self.warnings: list[str] = []
         self._log = logging.getLogger("minisc")
 
     def progress(self, label: str, total: float | None, unit: str = "") -> Bar:
@@ -36,6 +37,7 @@ class Terminal:
         self.console.print(text, markup=False)
 
     def warn(self, text: str) -> None:
+        self.warnings.append(text)
         self._log.warning(text)
         self.console.print(f"warning: {text}", style="yellow", markup=False)
 

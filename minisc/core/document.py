@@ -88,6 +88,19 @@ def uid_of(*, source: str, repo: str, revision: str | None, path: bytes, sha1_gi
     return hashlib.sha256(b"\0".join(fields)).hexdigest()[:32]
 
 
+ELSEWHERE = "/"  # `<fingerprint>/<uid>` names a document of another artifact; a uid by itself is hexadecimal
+
+
+def uid_elsewhere(fingerprint: str, uid: str) -> str:
+    """The name of a document of another artifact, which may hold the same uid: a uid says where a file came from, not in which corpus."""
+    return f"{fingerprint}{ELSEWHERE}{uid}"
+
+
+def are_elsewhere(uids: pa.Array | pa.ChunkedArray) -> pa.Array | pa.ChunkedArray:
+    """Which of these uids name documents of other artifacts."""
+    return pa.compute.match_substring(uids, ELSEWHERE)
+
+
 def sha1_git_of(raw: bytes) -> str:
     """git's blob id, which is also the SWHID of a content."""
     digest = hashlib.sha1(b"blob %d\0" % len(raw))

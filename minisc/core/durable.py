@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,9 @@ def sha256_of(path: Path) -> str:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what killed writers left behind."""
-    for left in folder.rglob(f"*{TEMPORARY}"):
-        left.unlink(missing_ok=True)
+    """Remove what killed writers left behind: files, and whole folders that were to be renamed."""
+    for left in list(folder.rglob(f"*{TEMPORARY}")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ part k out, by atomic rename. So an engine only schedules: retries, resume, work
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from minisc.core import durable
-from minisc.core.document import SCHEMA, Doc, docs_of
+from minisc.core.document import SCHEMA, Doc, docs_of, uid_elsewhere
 
 ROW_GROUP_BYTES = 8 * 1024 * 1024  # of text: what a reader has to hold at the least
 COMPRESSION, LEVEL = "zstd", 3
@@ -70,19 +71,26 @@ def read_docs(paths: Sequence[Path], split: str | None = None) -> Iterator[Doc]:
 
 
 class PartTexts:
-    """`core.stage.Texts` over parts: streams the documents asked for, in the order of the corpus."""
+    """`core.stage.Texts` over parts: streams the documents asked for, in the order of the corpus.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self._paths = paths
+    With the `fingerprint` of another artifact, those of its documents that are asked for as `<fingerprint>/<uid>`, under these names.
+    """
+
+    def __init__(self, paths: Sequence[Path], fingerprint: str = "") -> None:
+        self._paths, self._prefix = paths, uid_elsewhere(fingerprint, "") if fingerprint else ""
 
     def __call__(self, uids: Iterable[str]) -> Iterator[Doc]:
-        wanted = pa.array(sorted(set(uids)), type=pa.string())
+        own = {uid.removeprefix(self._prefix) for uid in uids if uid.startswith(self._prefix)}
+        return self._stream(pa.array(sorted(own), type=pa.string())) if own else iter(())
+
+    def _stream(self, wanted: pa.Array) -> Iterator[Doc]:
         for path in self._paths:
             with pq.ParquetFile(path) as file:
                 for group in range(file.num_row_groups):
                     mask = pc.is_in(file.read_row_group(group, columns=["uid"])["uid"], value_set=wanted)
                     if pc.any(mask).as_py():
-                        yield from docs_of(file.read_row_group(group).filter(mask))
+                        docs = docs_of(file.read_row_group(group).filter(mask))
+                        yield from (replace(doc, uid=self._prefix + doc.uid) for doc in docs) if self._prefix else docs
 
 
 class PartSketches:

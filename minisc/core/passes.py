@@ -5,6 +5,7 @@ A list of stages is cut at its global stages; what lies between is one fused pas
 
     license syntax exact_dup near_dup   ->   [license syntax | sketch exact_dup] [judge exact_dup | sketch near_dup] [judge near_dup]
 
+A global stage that `compares` also sees the corpora of `against`: sketched part by part like the own one, never judged, never counted.
 Guarantees: a part's result depends on that part and on what global stages found, so passes can be killed anywhere and run
 again; what is there is not made again. Price: one rewrite of the rows a pass (zstd, about 100 MB/s a core).
 """
@@ -13,9 +14,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,7 +25,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from minisc.core import durable
-from minisc.core.document import docs_of
+from minisc.core.document import Doc, docs_of, uid_elsewhere
 from minisc.core.fingerprint import describe, fingerprint
 from minisc.core.ledger import Samples
 from minisc.core.parts import PartSketches, PartTexts, part_name, read_tables, regroup, write_part
@@ -59,6 +61,14 @@ def passes_of(stages: Mapping[str, Stage]) -> list[Pass]:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """A finished corpus that the documents are compared with: the kept parts of an artifact."""
+
+    fingerprint: str
+    parts: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
 class PartTask:
     """One part on its way through one pass; picklable."""
 
@@ -69,27 +79,48 @@ class PartTask:
     folder: Path  # where the pass writes: kept/ dropped/ samples/ sketches/
 
 
-def run_passes(stages: Mapping[str, Stage], parts: Sequence[tuple[Path, ...]], scratch: Path, engine: Mapper, speak: Speaker) -> Path:
+@dataclass(frozen=True)
+class AgainstTask:
+    """One part of another corpus, to be sketched; picklable."""
+
+    stage: GlobalStage
+    fingerprint: str
+    part: Path
+    target: Path
+
+
+def run_passes(
+    stages: Mapping[str, Stage],
+    parts: Sequence[tuple[Path, ...]],
+    scratch: Path,
+    engine: Mapper,
+    speak: Speaker,
+    against: Sequence[Corpus] = (),
+) -> Path:
     """Run all stages over all parts. Returns the folder of the last pass: kept/, dropped/, samples/; `found/` lies in `scratch`."""
     plans = passes_of(stages)
     folders = [scratch / f"pass-{at}" for at in range(len(plans))]
     for at, (plan, folder) in enumerate(zip(plans, folders, strict=True)):
         if not any((later / FINISHED).exists() for later in folders[at:]):
-            _run_pass(plan, parts, folder, scratch / "found", engine, speak)
+            _run_pass(plan, parts, folder, scratch / "found", engine, speak, against)
         if at:  # the pass before was needed until now; its samples stay
-            for name in ("kept", "dropped", "sketches"):
+            for name in ("kept", "dropped", "sketches", "against"):
                 shutil.rmtree(folders[at - 1] / name, ignore_errors=True)
         parts = [(folder / "kept" / part_name(number), folder / "dropped" / part_name(number)) for number in range(len(parts))]
     return folders[-1]
 
 
-def _run_pass(plan: Pass, parts: Sequence[tuple[Path, ...]], folder: Path, found: Path, engine: Mapper, speak: Speaker) -> None:
+def _run_pass(
+    plan: Pass, parts: Sequence[tuple[Path, ...]], folder: Path, found: Path, engine: Mapper, speak: Speaker, against: Sequence[Corpus]
+) -> None:
     tasks = [PartTask(number, paths, plan, found, folder) for number, paths in enumerate(parts)]
     with speak.progress(_label(plan), len(tasks), "parts") as bar:
         for _ in engine.map(run_part, tasks, max_workers=plan.max_workers):
             bar.advance()
     if plan.sketch:
-        _resolve(plan.sketch, folder, len(tasks), found, speak)
+        others = against if plan.sketch[1].compares else ()
+        _sketch_others(plan.sketch, others, folder, engine, speak)
+        _resolve(plan.sketch, folder, len(tasks), others, found, speak)
     durable.write_json(folder / FINISHED, {"parts": len(tasks)})
 
 
@@ -107,7 +138,7 @@ def run_part(task: PartTask) -> None:
     opened = _opened(task)
     tables = [apply(opened, table, samples.see) for path in task.inputs for table in read_tables(path)]
     if task.plan.sketch:
-        _write_sketches(task, tables)
+        _write_sketches(task.plan.sketch[1], tables, task.folder / "sketches" / name)
     durable.write_json(task.folder / "samples" / f"{name}.json", samples.as_dict())
     kept_at = [pc.is_null(table["dropped_by"]) for table in tables]
     dropped = (table.filter(pc.invert(mask)) for table, mask in zip(tables, kept_at, strict=True))
@@ -116,20 +147,56 @@ def run_part(task: PartTask) -> None:
     write_part(done, regroup(table for table in kept if len(table)))
 
 
-def _write_sketches(task: PartTask, tables: Sequence[pa.Table]) -> None:
-    assert task.plan.sketch
-    stage = task.plan.sketch[1]
+def _write_sketches(stage: GlobalStage, tables: Iterable[pa.Table], target: Path, fingerprint: str = "") -> None:
+    """`fingerprint`: of the corpus that the tables are from, if it is another one."""
     sketches = []
     for table in tables:
         docs = [doc for doc in docs_of(table) if not stage.kinds or doc.kind in stage.kinds]
+        if fingerprint:
+            docs = [replace(doc, uid=uid_elsewhere(fingerprint, doc.uid)) for doc in docs]
         if docs:
             sketches.append(stage.sketch(docs))
     sketches = sketches or [stage.sketch([])]
-    with durable.write(task.folder / "sketches" / part_name(task.number)) as temporary:
+    with durable.write(target) as temporary:
         pq.write_table(pa.concat_tables(sketches), temporary)
 
 
-def _resolve(sketch: tuple[str, GlobalStage], folder: Path, parts: int, found: Path, speak: Speaker) -> None:
+def sketch_other(task: AgainstTask) -> None:
+    """Sketch one part of another corpus; a finished one is left alone."""
+    if not task.target.exists():
+        _write_sketches(task.stage, read_tables(task.part), task.target, task.fingerprint)
+
+
+def _others(folder: Path, against: Sequence[Corpus]) -> list[tuple[Corpus, Path, Path]]:
+    """(corpus, its part, where its sketch lies), in the order of the sketches."""
+    return [
+        (corpus, part, folder / "against" / f"{at:03d}-{corpus.fingerprint}" / part.name)
+        for at, corpus in enumerate(against)
+        for part in corpus.parts
+    ]
+
+
+def _sketch_others(sketch: tuple[str, GlobalStage], against: Sequence[Corpus], folder: Path, engine: Mapper, speak: Speaker) -> None:
+    name, stage = sketch
+    tasks = [AgainstTask(stage, corpus.fingerprint, part, target) for corpus, part, target in _others(folder, against)]
+    if tasks:
+        with speak.progress(f"{name}: sketch what it compares with", len(tasks), "parts") as bar:
+            for _ in engine.map(sketch_other, tasks, max_workers=stage.max_workers):
+                bar.advance()
+
+
+class _Texts:
+    """`core.stage.Texts` over the other corpora and the own one, one after the other."""
+
+    def __init__(self, corpora: Sequence[PartTexts]) -> None:
+        self._corpora = corpora
+
+    def __call__(self, uids: Iterable[str]) -> Iterator[Doc]:
+        wanted = list(uids)
+        return chain.from_iterable(texts(wanted) for texts in self._corpora)
+
+
+def _resolve(sketch: tuple[str, GlobalStage], folder: Path, parts: int, against: Sequence[Corpus], found: Path, speak: Speaker) -> None:
     """Run `resolve` into a folder of its own and rename it into place: there whole or not at all."""
     name, stage = sketch
     if (found / name).exists():
@@ -138,10 +205,10 @@ def _resolve(sketch: tuple[str, GlobalStage], folder: Path, parts: int, found: P
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     names = [part_name(number) for number in range(parts)]
+    sketches = PartSketches([*(target for _, _, target in _others(folder, against)), *(folder / "sketches" / part for part in names)])
+    others = [PartTexts(corpus.parts, corpus.fingerprint) for corpus in against]
     with speak.progress(f"{name}: resolve", None):
-        stage.resolve(
-            PartSketches([folder / "sketches" / part for part in names]), PartTexts([folder / "kept" / part for part in names]), writing
-        )
+        stage.resolve(sketches, _Texts([*others, PartTexts([folder / "kept" / part for part in names])]), writing)
     for path in sorted(writing.iterdir()):
         durable.sync(path)
     writing.replace(found / name)

@@ -24,7 +24,7 @@ from typing import ClassVar, Protocol
 import pyarrow as pa
 import pyarrow.parquet
 
-from minisc.core.document import JSON, Doc, docs_of, note, slices
+from minisc.core.document import ELSEWHERE, JSON, Doc, docs_of, note, slices
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,13 @@ class Sketches(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalStage(Stage):
-    """A stage that has to have seen everything before it can judge anything."""
+    """A stage that has to have seen everything before it can judge anything.
+
+    With `compares`, the documents of the corpora in `inputs.against` are sketched too and come before the own ones, in `sketches` and
+    in `texts`. Their uids are `<fingerprint>/<uid>` (`document.are_elsewhere`); notes may name them, a verdict on them is a mistake.
+    """
+
+    compares: ClassVar[bool] = False
 
     @abstractmethod
     def sketch(self, docs: Sequence[Doc]) -> pa.Table:
@@ -97,6 +103,7 @@ VERDICTS = pa.schema([("uid", pa.string()), ("drop", pa.string()), ("notes", pa.
 def write_verdicts(found: Path, rows: Iterable[tuple[str, str, Mapping[str, JSON]]]) -> None:
     """What `resolve` decided: (uid, reason or '', notes). Documents without a row are kept untouched."""
     listed = [{"uid": uid, "drop": drop, "notes": [(key, note(value)) for key, value in notes.items()]} for uid, drop, notes in rows]
+    assert not any(ELSEWHERE in row["uid"] for row in listed), "a document of another corpus was judged"
     pa.parquet.write_table(pa.Table.from_pylist(listed, schema=VERDICTS), found / "verdicts.parquet")
 
 

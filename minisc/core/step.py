@@ -32,11 +32,12 @@ Inputs = Mapping[str, Any]  # role -> Artifact, None (optional and absent) or li
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One role of a step: an artifact of a kind; `many` takes all that earlier steps made of it."""
+    """One role of a step: an artifact of a kind; `many` takes all that earlier steps made of it; `given` only what `inputs.<role>=…` names."""
 
     kind: str
     optional: bool = False
     many: bool = False
+    given: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,9 @@ class Bar(Protocol):
 
 class Speaker(Protocol):
     """How steps speak to people; the log keeps everything."""
+
+    @property
+    def warnings(self) -> Sequence[str]: ...  # what was warned of so far, for the report
 
     def progress(self, label: str, total: float | None, unit: str = "") -> Bar: ...
     def line(self, text: str) -> None: ...

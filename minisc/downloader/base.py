@@ -77,6 +77,10 @@ class Downloader(Stage):
     def estimate(self, blobs: int, size: int) -> Cost:
         """Requests, seconds and bytes for so many blobs of so many bytes in all."""
 
+    def blobs(self, *, reading: bool = False) -> BlobStore:
+        """The store: locked for as long as it is open, or to read from only."""
+        return BlobStore(Path(self.store).expanduser(), reading=reading)
+
     @contextmanager
     def open(self, found: Path | None = None) -> Iterator[Judge]:
         with BlobStore(found or Path(self.store).expanduser()) as store:

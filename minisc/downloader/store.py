@@ -26,6 +26,7 @@ from typing import IO
 
 import numpy as np
 
+from minisc.core import durable
 from minisc.core.errors import UserError
 
 ENTRY = np.dtype(
@@ -46,13 +47,14 @@ def is_content(raw: bytes, sha1_git: str, sha1: str | None = None, size: int | N
 
 
 class BlobStore:
-    """Open for one process: a context manager that holds the folder's lock."""
+    """A context manager. To write it holds the folder's lock; with `reading` it asks for none and only gets."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, reading: bool = False) -> None:
+        self.folder, self._reading = folder, reading
         folder.mkdir(parents=True, exist_ok=True)
         self._lock = (folder / "lock").open("a+", encoding="utf-8")
-        self._hold()
+        if not reading:
+            self._hold()
         self._packs: dict[int, int] = {}
         self._index = _appending(folder / "index.bin")
         self._entries = self._load()
@@ -66,7 +68,8 @@ class BlobStore:
 
     def __exit__(self, *error: object) -> None:
         try:
-            self.sync()
+            if not self._reading:
+                self.sync()
         finally:
             for handle in (*self._packs.values(), self._index):
                 os.close(handle)
@@ -95,6 +98,7 @@ class BlobStore:
 
     def put(self, sha1_git: str, raw: bytes, packed: bytes | None = None) -> None:
         """Keep checked bytes. `packed`: the same as gzip, where the source gave it."""
+        assert not self._reading
         key = bytes.fromhex(sha1_git)
         if key in self._place:
             return
@@ -155,18 +159,19 @@ class BlobStore:
 
     def _load(self) -> np.ndarray:
         """The index, without a torn last entry and without entries whose payload is not there in full."""
-        whole = os.fstat(self._index).st_size // ENTRY.itemsize
-        entries = (
-            np.frombuffer(os.pread(self._index, whole * ENTRY.itemsize, 0), ENTRY)
-            if whole < 2**25
-            else np.fromfile(self.folder / "index.bin", ENTRY, whole)
-        )
-        ends = {number: _size(self._pack_path(number)) for number in set(entries["pack"].tolist())}
+        path = self.folder / "index.bin"
+        whole = path.stat().st_size // ENTRY.itemsize
+        entries = np.fromfile(path, ENTRY, whole)
+        ends = {number: _size(self._pack_path(number)) for number in np.unique(entries["pack"]).tolist()}
         there = entries["offset"] + entries["stored"] <= np.array([ends[number] for number in entries["pack"].tolist()], np.uint64)
-        if len(entries) * ENTRY.itemsize != os.fstat(self._index).st_size or not there.all():
-            entries = entries[there]
-            os.ftruncate(self._index, 0)
-            _write(self._index, entries.tobytes(), 0)
+        entries = entries[there]
+        if not self._reading:
+            if not there.all():
+                with durable.write(path) as temporary:
+                    temporary.write_bytes(entries.tobytes())
+                os.close(self._index)
+                self._index = _appending(path)
+            os.ftruncate(self._index, len(entries) * ENTRY.itemsize)
         return entries
 
     def _load_lost(self) -> tuple[dict[tuple[str, str], str], IO[str]]:
@@ -182,7 +187,8 @@ class BlobStore:
                 if not line.endswith(b"\n"):
                     break
                 whole += len(line)
-            os.truncate(path, whole)
+            if not self._reading:
+                os.truncate(path, whole)
         return lost, path.open("a", encoding="utf-8")
 
     def _at(self, at: int) -> tuple[int, int, int, int, bool]:

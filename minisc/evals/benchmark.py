@@ -37,7 +37,7 @@ class Benchmark:
         if Path(self.name).name != self.name:
             raise UserError("a benchmark is named without its folder", where=f"benchmark.name={self.name}", do="benchmarks=<folder>")
 
-    def rows(self, folder: str | None, fields: Sequence[str]) -> list[dict[str, Any]]:
+    def rows(self, folder: Path | None, fields: Sequence[str]) -> list[dict[str, Any]]:
         """All rows. Raises UserError when the file is not there, BadInput when it is not the file that the option names."""
         path = self.path(folder)
         try:
@@ -52,13 +52,13 @@ class Benchmark:
             )
         return [_row(line, number, path, fields) for number, line in enumerate(raw.splitlines(), 1) if line.strip()]
 
-    def path(self, folder: str | None) -> Path:
-        if not folder:
+    def path(self, folder: Path | None) -> Path:
+        if folder is None:
             raise UserError(
                 f"no folder of benchmark files is named, and {self.name} is wanted", where="benchmarks=null", do="benchmarks=<folder>"
             )
         for name in (f"{self.name}.jsonl", f"{self.name}.jsonl.gz"):
-            if (path := Path(folder).expanduser() / name).is_file():
+            if (path := folder.expanduser() / name).is_file():
                 return path
         raise UserError(
             f"{self.name}.jsonl or .jsonl.gz is not in the folder", where=f"benchmarks={folder}", do=f"get it from {self.source}"

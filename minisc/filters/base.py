@@ -2,6 +2,7 @@
 
 The keeper of a group of duplicates is chosen as StarCoder2 chose it (arXiv 2402.19173, section 3.1: permissive license, most
 stars, newest date), with the uid last, so that the choice is the same in every run: no null wins over a value, no tie is left.
+Documents of another corpus (`inputs.against`) come before all: they are there already, so only new ones fall.
 A deduplicating stage puts `keeper_columns` into its sketch and asks `keeper_order` for the whole corpus.
 """
 
@@ -14,11 +15,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from minisc.core.document import Doc
+from minisc.core.document import Doc, are_elsewhere
 from minisc.core.errors import UserError
 from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, PERMISSIVE, data_digest, license_class
 
 Rows = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 KEEPER_FIELDS = [("uid", pa.string()), ("license_rank", pa.int8()), ("stars", pa.int64()), ("date", pa.timestamp("us", tz="UTC"))]
 _LICENSE_RANK = {PERMISSIVE: 0, NO_LICENSE: 1, NON_PERMISSIVE: 2}
@@ -44,13 +46,16 @@ def keeper_order(keys: pa.Table) -> Rows:
     last = -(1 << 62)  # below every number of stars and every date
     filled = pa.table(
         {
+            "elsewhere": are_elsewhere(keys["uid"]).cast(pa.int8()),
             "license_rank": keys["license_rank"],
             "stars": pc.fill_null(keys["stars"], last),
             "date": pc.fill_null(keys["date"].cast(pa.int64()), last),
             "uid": keys["uid"],
         }
     )
-    sort_keys = [("license_rank", "ascending"), ("stars", "descending"), ("date", "descending"), ("uid", "ascending")]
+    sort_keys = [
+        ("elsewhere", "descending"), ("license_rank", "ascending"), ("stars", "descending"), ("date", "descending"), ("uid", "ascending"),
+    ]  # fmt: skip
     return pc.sort_indices(filled, sort_keys=sort_keys).to_numpy().astype(np.int64)
 
 
@@ -60,6 +65,11 @@ def keeper_rank(keys: pa.Table) -> Rows:
     rank = np.empty(len(order), np.int64)
     rank[order] = np.arange(len(order))
     return rank
+
+
+def elsewhere(uids: pa.Array | pa.ChunkedArray) -> Mask:
+    """Which rows are documents of another corpus, as a mask."""
+    return np.asarray(are_elsewhere(uids), bool)
 
 
 def within(value: float, lowest: float, highest: float, where: str) -> None:

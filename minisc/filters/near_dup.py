@@ -5,7 +5,9 @@ Jaccard similarity of the two in the notes (`{"of": uid, "jaccard": 0.83}`), and
 Guarantees: documents are taken in keeper order (license class, stars, date, uid); one falls only if the Jaccard similarity of
 its shingle set with that of a KEPT document, computed from both texts, reaches `threshold`. So nothing falls for a chain of
 look-alikes, nothing falls by estimate, and no two kept documents that the index proposes lie above the threshold.
-Documents of fewer than five words are never judged.
+Documents of fewer than five words are never judged. Documents of `inputs.against` are all kept ones, taken first: only new ones fall,
+and the note names the other corpus's as `<fingerprint>/<uid>`. They are compared as they lie there, so after the filters that made
+them what they are: put `near_dup` where it stood when that corpus was made.
 Recall: two documents of similarity s are proposed with probability 1 - (1 - s^rows)^bands; 42 bands of 6 rows find .994 of
 the pairs at 0.7 and all from 0.8 on, where BigCode's 25 x 10 find .511, and datatrove's 14 x 8 .565 at 0.7.
 
@@ -38,7 +40,7 @@ from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.core.stage import GlobalStage, Sketches, Texts, write_verdicts
 from minisc.filters.banding import ShingleFile, components
-from minisc.filters.base import KEEPER_FIELDS, Rows, keeper_columns, keeper_identity, keeper_rank, within
+from minisc.filters.base import KEEPER_FIELDS, Mask, Rows, elsewhere, keeper_columns, keeper_identity, keeper_rank, within
 from minisc.text.shingles import LARGEST_SIGNATURE, jaccard, shingles, signature, signatures
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ _INDEX_DOCUMENTS = 20_000  # of whole components in one index: opening one a com
 class NearDup(GlobalStage):
     version: ClassVar[int] = 1
     reasons: ClassVar[tuple[str, ...]] = (NEAR_DUPLICATE,)
+    compares: ClassVar[bool] = True
 
     threshold: float
     num_perm: int
@@ -90,16 +93,17 @@ class NearDup(GlobalStage):
         keys = pa.concat_tables([table.drop_columns(["signature"]) for table in sketches])
         rank = keeper_rank(keys)
         uids = keys["uid"].combine_chunks()
+        own = ~elsewhere(uids)
         del keys
         label = components(sketches, len(uids), self.bands, self.rows)
-        candidates = _joined(label)
+        candidates = _joined(label, own)
         with ShingleFile(found) as file:
             _read_shingles(file, candidates, uids, texts)
-            fallen = sorted(self._fallen(file, _groups(candidates, label, rank), rank))
+            fallen = sorted(self._fallen(file, _groups(candidates, label, rank), rank, own))
         self._write(found, uids, fallen)
 
-    def _fallen(self, file: ShingleFile, groups: Iterator[list[int]], rank: Rows) -> Iterator[tuple[int, int, float]]:
-        """(row, row of its kept twin, their Jaccard similarity); `groups`: whole components, each in keeper order."""
+    def _fallen(self, file: ShingleFile, groups: Iterator[list[int]], rank: Rows, own: Mask) -> Iterator[tuple[int, int, float]]:
+        """(row, row of its kept twin, their Jaccard similarity); `groups`: whole components, each in keeper order; `own`: who may fall."""
         from datasketch import MinHashLSH  # 1 to 2 s: only who resolves pays
 
         for group in groups:
@@ -109,7 +113,7 @@ class NearDup(GlobalStage):
                     continue
                 hashes = file.get(row)
                 sketch = _as_minhash(signature(hashes, self.num_perm)[: self.bands * self.rows])
-                twin = self._kept_twin(file, hashes, sorted(index.query(sketch), key=rank.__getitem__))
+                twin = self._kept_twin(file, hashes, sorted(index.query(sketch), key=rank.__getitem__)) if own[row] else None
                 if twin:
                     yield (row, *twin)
                 else:
@@ -146,9 +150,11 @@ def _as_minhash(minima: npt.NDArray[np.uint32]) -> LeanMinHash:
     return LeanMinHash(seed=0, hashvalues=minima, scheme="affine32")
 
 
-def _joined(label: Rows) -> Rows:
-    """The rows that are not alone in their component, ascending."""
-    return np.flatnonzero(np.bincount(label, minlength=len(label))[label] > 1)
+def _joined(label: Rows, own: Mask) -> Rows:
+    """The rows that are not alone in their component, ascending; a component without own documents has nobody who may fall."""
+    several = np.bincount(label, minlength=len(label)) > 1
+    with_own = np.bincount(label[own], minlength=len(label)) > 0
+    return np.flatnonzero((several & with_own)[label])
 
 
 def _groups(candidates: Rows, label: Rows, rank: Rows) -> Iterator[list[int]]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from minisc.model.cache import Cache
     from minisc.model.starcoder2 import Starcoder2
 
-Rotation = tuple[Tensor, Tensor]  # cos, sin; each [B or 1, 1, T, D], float32
+Rotation = tuple[Tensor, Tensor]  # cos, sin; each [B or 1, 1, T, D/2], float32
 
 
 class Starcoder2Module(nn.Module):
@@ -168,15 +168,14 @@ def _allowed(queries: Tensor, slots: Tensor, segments: Tensor | None, window: in
 
 
 def _rotation(positions: Tensor, head: int, theta: float) -> Rotation:
-    """cos and sin [B or 1, 1, T, D] of position times frequency theta^(-2i/D), the D/2 frequencies twice over."""
+    """cos and sin [B or 1, 1, T, D/2] of position times frequency theta^(-2i/D)."""
     frequencies = 1.0 / theta ** (torch.arange(0, head, 2, device=positions.device, dtype=torch.float32) / head)  # [D/2]
-    angles = positions.clamp(min=0).float()[:, None, :, None] * frequencies  # [B or 1, 1, T, D/2]
-    angles = torch.cat([angles, angles], dim=-1)
+    angles = positions.clamp(min=0).float()[:, None, :, None] * frequencies
     return angles.cos(), angles.sin()
 
 
 def _rotate(x: Tensor, rotation: Rotation) -> Tensor:
-    """Turn the pairs (i, i + D/2) of each head: the split form."""
-    cos, sin = rotation
+    """Turn the pairs (i, i + D/2) of each head [B, N, T, D] by their angles: the split form."""
+    cos, sin = rotation[0].to(x.dtype), rotation[1].to(x.dtype)
     first, second = x.chunk(2, dim=-1)
-    return x * cos.to(x.dtype) + torch.cat([-second, first], dim=-1) * sin.to(x.dtype)
+    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)

@@ -21,24 +21,33 @@ def completions(story: Story) -> Chapter | None:
 
 
 def _sample(sample: Mapping[str, Any]) -> Code:
-    pieces = [Piece(str(sample.get("prompt") or ""), "prompt"), Piece(str(sample.get("completion") or ""), "completion")]
+    pieces = [Piece(_names(sample) + str(sample.get("prompt") or ""), "prompt"), Piece(str(sample.get("completion") or ""), "completion")]
     if sample.get("suffix") is not None:
         pieces.append(Piece(str(sample["suffix"]), "prompt"))
-    return Code(
-        str(sample.get("name") or "sample"),
-        pieces,
-        badge=_ending(str(sample.get("finish_reason") or "")),
-        detail=_settings(sample.get("settings")),
-    )
+    told = [_settings(sample.get("settings"))]
+    if sample.get("cut_tokens"):
+        told.append(f"{sample['cut_tokens']} tokens of the prompt did not fit")
+    return Code(str(sample.get("name") or "sample"), pieces, badge=_ending(sample), detail="; ".join(filter(None, told)))
 
 
-def _ending(reason: str) -> str:
-    return {
+def _names(sample: Mapping[str, Any]) -> str:
+    """Repository and path as the model saw them, where the prompt has them."""
+    if not sample.get("repo"):
+        return ""
+    return f"\0<repo_name>\0{sample['repo']}\0<file_sep>\0{sample.get('path') or ''}\n"
+
+
+def _ending(sample: Mapping[str, Any]) -> str:
+    reason = str(sample.get("finish_reason") or "")
+    told = {
         "length": "cut at its limit",
         "stop": "ended at a stop string",
         "end": "ended by itself",
         "context": "cut at the model's context",
-    }.get(reason, reason)
+    }
+    if not sample.get("ended_by"):
+        return told.get(reason, reason)
+    return f"{told.get(reason, reason)}: {repr(sample['ended_by']) if reason == 'stop' else sample['ended_by']}"
 
 
 def _settings(settings: Any) -> str:

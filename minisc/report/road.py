@@ -39,10 +39,13 @@ FIGURES_SHOWN = 5
 
 
 def tiles(story: Story) -> Tiles:
+    """Bits per byte come from the evaluation alone: a figure of that name in the run may be of training text."""
+    scored = story.scores.get("bits_per_byte", {}).get("figures", {})
+    figures = {**story.figures, "bits_per_byte": scored.get("bits_per_byte")}
     items = [
-        Tile(_large(name, story.figures[name]), label, remark, accent=name == "bits_per_byte")
+        Tile(_large(name, figures[name]), label, remark, accent=name == "bits_per_byte")
         for name, label, remark in HEADLINES
-        if isinstance(story.figures.get(name), (int, float))
+        if isinstance(figures.get(name), (int, float))
     ]
     if story.seconds:
         items.append(Tile(spell.seconds(story.seconds), "in all", "this run"))

@@ -25,7 +25,8 @@ class Story:
     `waterfall`  {stages, licenses, splits, sources, repos, samples} as a documents artifact's `waterfall.json` has them
     `metrics`    name of the training step -> its rows {step, tokens, loss, bits_per_byte, lr, grad_norm, tokens_per_second, mfu}
     `scores`     name of the evaluation -> {about, figures, tables: name -> rows}
-    `samples`    {name, prompt, suffix or None, completion, finish_reason, settings}; NUL pairs mark real special tokens
+    `samples`    {name, prompt, suffix or None, completion, finish_reason, settings} and, where there are, ended_by, cut_tokens,
+                 repo, path; NUL pairs mark real special tokens
     `places`     (what it is, where it lies)
     `versions`   package -> version
     `warnings`   what the run warned of, in its own words

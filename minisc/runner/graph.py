@@ -2,7 +2,7 @@
 
 In: the chosen steps in order, what was given as `inputs.<role>=…`, the store. Out: a list of `Node`s, each with the nodes or
 artifacts that fill its roles, and its fingerprint. A role is filled from the command line if it was given there, else from
-the nearest earlier step that makes the kind. The fingerprint of a node is a hash of its step's settings, versions, leaves,
+the nearest earlier step that makes the kind (a role that is only ever `given` stays empty). The fingerprint of a node is a hash of its step's settings, versions, leaves,
 and the fingerprints of its inputs: a Merkle DAG, so that one changed filter changes only what lies after it.
 
 `inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind), `latest:<recipe>`, or a list.
@@ -70,7 +70,7 @@ def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node],
                 f"step {step!r} takes one artifact as {role!r}, not {len(found)}", where=f"inputs.{role}={told}", do="name one of them"
             )
         return found[0]
-    made = [node for node in nodes if need.kind in node.step.makes]
+    made = [node for node in nodes if need.kind in node.step.makes and not need.given]
     if need.many:
         return made
     if made:

@@ -49,7 +49,9 @@ class Limits:
         for name in self.__dataclass_fields__:
             value, bound = getattr(self, name), least.get(name, 0)
             if value < bound:
-                raise UserError(f"a sandbox needs {name} of at least {bound:g}", where=f"limits.{name}={value}", do=f"limits.{name}={bound:g}")
+                raise UserError(
+                    f"a sandbox needs {name} of at least {bound:g}", where=f"limits.{name}={value}", do=f"limits.{name}={bound:g}"
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

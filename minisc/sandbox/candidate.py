@@ -23,7 +23,7 @@ from minisc.sandbox.base import Limits
 _CHANNEL = 3
 _LONGEST_QUESTION = 1 << 30
 _TEXT = 300  # characters of an exception's message
-_INDIRECT = {  # what can be asked of a thing that is no plain data
+_INDIRECT: dict[str, Callable[..., Any]] = {  # what can be asked of a thing that is no plain data
     "get": getattr,
     "set": setattr,
     "item": lambda thing, key: thing[key],
@@ -62,9 +62,9 @@ def _only_files(channel: socket.socket, output: int, stdin: str, folder: str) ->
     for at, handle in enumerate(parts):
         os.dup2(handle, at, inheritable=at < _CHANNEL)
     os.closerange(_CHANNEL + 1, max(os.sysconf("SC_OPEN_MAX"), 4096))
-    sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: PTH123, SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False, buffering=1)  # noqa: PTH123, SIM115
+    sys.stdin = open(0, encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="replace", closefd=False, buffering=1)  # noqa: SIM115
 
 
 def _answer(channel: socket.socket, token: bytes, code: str, name: str) -> NoReturn:

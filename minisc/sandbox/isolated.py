@@ -65,7 +65,9 @@ class Sandbox:
             if (level := getattr(self, name)) not in LEVELS:
                 raise UserError(f"there is no level {level!r}", where=f"sandbox.{name}={level}", do=did_you_mean(str(level), LEVELS))
         if not at_least(self.at_most, self.require):
-            raise UserError("more is required than may be tried", where=f"sandbox.require={self.require}", do=f"sandbox.at_most={self.require}")
+            raise UserError(
+                "more is required than may be tried", where=f"sandbox.require={self.require}", do=f"sandbox.at_most={self.require}"
+            )
         if self.workers is not None and self.workers < 1:
             raise UserError("a sandbox needs a worker", where=f"sandbox.workers={self.workers}", do="sandbox.workers=null  (one a core)")
 

@@ -43,7 +43,9 @@ def setns(handle: int, kind: int) -> None:
 
 
 def prctl(option: int, value: int, pointer: object = None) -> None:
-    _call("prctl", option, ctypes.c_ulong(value), ctypes.c_void_p(None) if pointer is None else pointer, ctypes.c_ulong(0), ctypes.c_ulong(0))
+    _call(
+        "prctl", option, ctypes.c_ulong(value), ctypes.c_void_p(None) if pointer is None else pointer, ctypes.c_ulong(0), ctypes.c_ulong(0)
+    )
 
 
 def mount(source: str, target: str, kind: str | None, flags: int, data: str | None = None) -> None:

@@ -83,7 +83,7 @@ def _flat(value: Collection[Any]) -> bool:
     kinds = set(map(type, value))
     if int not in kinds:
         return kinds <= _SCALARS
-    return kinds <= _NUMBERS and -_NARROW < min(value) and max(value) < _NARROW  # false for NaN, which then goes one by one
+    return kinds <= _NUMBERS and min(value) > -_NARROW and max(value) < _NARROW  # false for NaN, which then goes one by one
 
 
 _SCALARS, _NUMBERS = frozenset({str, bool, float, type(None)}), frozenset({int, bool, float})

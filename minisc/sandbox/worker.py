@@ -55,7 +55,7 @@ class Worker:
         with theirs, (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-s", "-P", "-B", "-c", _BOOT, _HOME],
-                stdin=theirs, stdout=subprocess.DEVNULL, stderr=log, env=environment, cwd="/", start_new_session=True,
+                stdin=theirs.fileno(), stdout=subprocess.DEVNULL, stderr=log, env=environment, cwd="/", start_new_session=True,
             )  # fmt: skip
         scratch = self._folder / "scratch"
         scratch.mkdir(mode=0o711, exist_ok=True)

@@ -33,6 +33,7 @@ from minisc.source.base import Listing, Source
 # Bytes of raw text to ask a source for, per training token: 4 bytes a token (a 49k vocabulary on Python code gives 3.3 to
 # 4.0), half of the bytes lost in curation, one epoch.
 BYTES_PER_TOKEN = 8
+DOWNLOAD_BYTES_PER_SECOND = 30e6  # to plan with: a line of 250 Mbit/s
 MOST = 0.5  # of the held-out bytes may come from one repository
 
 
@@ -68,7 +69,8 @@ class Collect(Step):
     def cost(self, inputs: Mapping[str, Mapping[str, float]], context: Context) -> Cost:
         told = self.listing(context)
         return Cost(
-            seconds=told.bytes / 25e6, download_bytes=told.download_bytes, requests=told.requests, disk_bytes=round(told.bytes * 0.35),
+            seconds=told.bytes / 25e6 + told.download_bytes / DOWNLOAD_BYTES_PER_SECOND, download_bytes=told.download_bytes, requests=told.requests,
+            disk_bytes=round(told.bytes * 0.35) + told.download_bytes,
             expect={"documents_kept": told.documents, "bytes_kept": told.bytes}, remark=told.remark,
         )  # fmt: skip
 

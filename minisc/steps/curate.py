@@ -1,6 +1,6 @@
 """curate: a list of filters over a corpus, every document accounted for.
 
-In: documents. Out: documents: the kept ones, and the dropped ones as rows without text that say who dropped them and why;
+In: documents, and (`inputs.against`) finished corpora that they are compared with. Out: documents: the kept ones, and the dropped ones as rows without text that say who dropped them and why;
 the waterfall; up to 20 samples a reason; what global stages found (clusters and the like) under `tables/<filter>/`.
 Guarantees: seen = kept + dropped for every filter, held against the number of rows that came in, before the commit. A
 filter that drops far more than its option file expects is said aloud, with the override that accepts it.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -19,8 +19,8 @@ from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import ordered
 from minisc.core.parts import read_tables
-from minisc.core.passes import merged_samples, run_passes
-from minisc.core.stage import Stage
+from minisc.core.passes import Corpus, merged_samples, run_passes
+from minisc.core.stage import GlobalStage, Stage
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 
 BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and near_dup; measured, see recipes/README.md
@@ -30,7 +30,7 @@ BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and
 class Curate(Step):
     version: ClassVar[int] = 1
     makes: ClassVar[tuple[str, ...]] = ("documents",)
-    needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents")}
+    needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents"), "against": Need("documents", many=True, given=True)}
 
     filters: dict[str, Stage]
 
@@ -48,13 +48,23 @@ class Curate(Step):
         before: Artifact = inputs["documents"]
         kept, dropped = before.files("kept"), before.files("dropped")
         parts = [(one, other) for one, other in zip(kept, dropped, strict=True)]
-        last = run_passes(self.filters, parts, work.scratch, work.context.engine, work.context.speak)
+        against = self._against(inputs["against"])
+        last = run_passes(self.filters, parts, work.scratch, work.context.engine, work.context.speak, against)
         for name in ("kept", "dropped"):
             shutil.rmtree(work.path / name, ignore_errors=True)
             shutil.copytree(last / name, work.path / name)
         for found in sorted((work.scratch / "found").glob("*")):
             shutil.copytree(found, work.path / "tables" / found.name, dirs_exist_ok=True)
         return self._account(work, before, ledger.rows_in([*kept, *dropped]))
+
+    def _against(self, artifacts: Sequence[Artifact]) -> list[Corpus]:
+        if artifacts and not any(isinstance(stage, GlobalStage) and stage.compares for stage in self.filters.values()):
+            raise UserError(
+                "a corpus to compare with was given, and no filter compares",
+                where=f"filters=[{','.join(self.filters)}]",
+                do="add exact_dup or near_dup to the filters, or leave inputs.against out",
+            )
+        return [Corpus(artifact.fingerprint, tuple(artifact.files("kept"))) for artifact in artifacts]
 
     def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
         kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))

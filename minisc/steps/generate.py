@@ -16,9 +16,10 @@ from minisc.core.errors import UserError, did_you_mean
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 
 if TYPE_CHECKING:
+    from minisc.generation.generator import Completion
     from minisc.generation.prompt import Prompt
 
-FIELDS = ("text", "suffix", "repo", "path", "name")
+FIELDS = ("text", "suffix", "repo", "path", "files", "name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,9 @@ class Generate(Step):
         return {"completions": len(samples), "completion_tokens": sum(len(one.tokens) for one in told)}
 
 
-def _sample(prompt: Prompt, told: Any, settings: Mapping[str, Any]) -> dict[str, Any]:
+def _sample(prompt: Prompt, told: Completion, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "name": prompt.name, "prompt": prompt.text, "suffix": prompt.suffix, "completion": told.text, "finish_reason": told.finish_reason,
+        "name": prompt.name, "prompt": prompt.text, "suffix": prompt.suffix, "repo": prompt.repo, "path": prompt.path,
+        "completion": told.text, "finish_reason": told.finish_reason, "ended_by": told.ended_by, "cut_tokens": told.cut_tokens,
         "settings": dict(settings),
     }  # fmt: skip

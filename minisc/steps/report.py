@@ -48,7 +48,7 @@ class Report(Closing):
             metrics={item.step: _lines(item.artifact) for item in made if item.artifact and item.artifact.has("metrics.jsonl")},
             scores=_scores(_last(made, "evaluation")), samples=_json(_last(made, "samples"), "samples.json") or (),
             places=[(item.step, os.path.relpath(item.artifact.path)) for item in made if item.artifact] + [("run", os.path.relpath(context.run))],
-            versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context),
+            versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context), warnings=tuple(context.speak.warnings),
         )  # fmt: skip
 
 

@@ -53,10 +53,18 @@ class Benchmark:
         """From a YAML entry. Raises UserError for keys that nobody reads and for an entry that names no fields."""
         for key in description:
             if key not in _FIELDS:
-                raise UserError(f"a benchmark has no key {key!r}", where=f"{where}.{name}", do=did_you_mean(key, _FIELDS) or f"known: {', '.join(_FIELDS)}")
+                raise UserError(
+                    f"a benchmark has no key {key!r}",
+                    where=f"{where}.{name}",
+                    do=did_you_mean(key, _FIELDS) or f"known: {', '.join(_FIELDS)}",
+                )
         full = {**_FIELDS, **{key: value for key, value in description.items() if value is not None}}
         if not (full[PROMPT] or full[SOLUTION]) or not (full["file"] or full["hub"]):
-            raise UserError("a benchmark names a file or hub data set, and the fields that count", where=f"{where}.{name}", do="file: x.jsonl, prompt: [question]")
+            raise UserError(
+                "a benchmark names a file or hub data set, and the fields that count",
+                where=f"{where}.{name}",
+                do="file: x.jsonl, prompt: [question]",
+            )
         return cls(name, str(full["file"]), str(full["hub"]), str(full["id"]), tuple(full[PROMPT]), tuple(full[SOLUTION]))
 
     def locate(self, folder: Path | None) -> Path | None:
@@ -65,7 +73,11 @@ class Benchmark:
             return _from_hub(self) if self.hub else None
         path = folder / self.file
         if not path.is_file():
-            raise BadInput(f"the benchmark {self.name!r} is missing", where=str(path), do=f"put the file there, or leave it out: ~filters.decontaminate.benchmarks.{self.name}")
+            raise BadInput(
+                f"the benchmark {self.name!r} is missing",
+                where=str(path),
+                do=f"put the file there, or leave it out: ~filters.decontaminate.benchmarks.{self.name}",
+            )
         return path
 
     def identity(self, folder: Path | None) -> str:
@@ -102,15 +114,16 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
         if path.suffix == ".parquet":
             yield from pyarrow.parquet.read_table(path).to_pylist()
             return
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
-            for line in lines:
-                row = json.loads(line)
-                if not isinstance(row, dict):
-                    raise ValueError("a line is no object")
-                yield row
+        raw = path.read_bytes()
+        for line in (gzip.decompress(raw) if path.suffix == ".gz" else raw).splitlines():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("a line is no object")
+            yield row
     except (OSError, EOFError, ValueError, pyarrow.ArrowException) as error:
-        raise BadInput(f"a benchmark cannot be read: {error}", where=str(path), do="expected: JSON lines (.jsonl, .jsonl.gz) or .parquet") from error
+        raise BadInput(
+            f"a benchmark cannot be read: {error}", where=str(path), do="expected: JSON lines (.jsonl, .jsonl.gz) or .parquet"
+        ) from error
 
 
 def _from_hub(benchmark: Benchmark) -> Path:

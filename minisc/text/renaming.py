@@ -20,7 +20,9 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _NAME, _STRING, _NUMBER, _OTHER = 1, 2, 3, 4
-_CODES = {word: 10 + at for at, word in enumerate(keyword.kwlist)} | {chr(at): at + 100 for at in range(33, 127) if not chr(at).isalnum() and chr(at) != "_"}
+_CODES = {word: 10 + at for at, word in enumerate(keyword.kwlist)} | {
+    chr(at): at + 100 for at in range(33, 127) if not chr(at).isalnum() and chr(at) != "_"
+}
 _FIRST = {**{chr(at): _NAME for at in range(65, 123)}, **{str(at): _NUMBER for at in range(10)}, "'": _STRING, '"': _STRING}
 
 

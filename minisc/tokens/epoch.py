@@ -11,7 +11,7 @@ found by binary search. The stream is made of groups, in seeded random order:
 A document of no repository is a group of its own. A store of weight w is told w times an epoch, the fraction of w by chance
 for each group; each copy is a group of its own, with its own place, order and choice of names.
 
-Price: 17 bytes of memory a document, and one sort an epoch (0.2 s a million documents), made when its first sample is asked for.
+Price: 17 bytes of memory a document, and one sort an epoch (0.4 s a million documents), made when its first sample is asked for.
 Rejected: a permutation by a Feistel network (no memory at all, but windows need the running sum of lengths in that order).
 """
 

@@ -65,7 +65,8 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
     if found is not None:
         network.load_state_dict(found.network)
     if machine.compiled:
-        network.model.compile()  # type: ignore[operator,union-attr]
+        with _quiet():
+            network.model.compile()  # type: ignore[operator,union-attr]
     rows = events.cut_back(job.metrics, found.steps_done if found else 0)
     _say(job, machine, plan, found)
     module = _module(fit, plan, network, found)
@@ -177,6 +178,7 @@ _IGNORED = (
     "The 'train_dataloader' does not have many workers",  # ours reads memory-mapped tokens; `data_wait` tells if it is too slow
     ".*available but not used",  # the user chose the accelerator
     ".*isinstance\\(treespec, LeafSpec\\).*",  # between lightning and torch's pytree, about neither of us
+    "`torch.jit.script_method` is deprecated",  # torch's compiler about itself
 )
 
 

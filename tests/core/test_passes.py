@@ -14,9 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from minisc.core import ledger
-from minisc.core.document import Doc, table_of
+from minisc.core.document import Doc, table_of, uid_elsewhere
 from minisc.core.parts import part_name, write_part
-from minisc.core.passes import merged_samples, passes_of, run_passes
+from minisc.core.passes import Corpus, merged_samples, passes_of, run_passes
 from minisc.core.stage import GlobalStage, Judge, Sketches, Stage, Texts, Verdict, write_verdicts
 from tests.silent import Silent
 
@@ -90,6 +90,21 @@ def digest(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.rglob("*.parquet"))}
 
 
+@dataclass(frozen=True, kw_only=True)
+class FirstOfAll(First):
+    """Keeps the first document of each last character, in this corpus and in others."""
+
+    compares: ClassVar[bool] = True
+
+    def resolve(self, sketches: Sketches, texts: Texts, found: Path) -> None:
+        seen = [uid for table in sketches for uid in table["uid"].to_pylist()]
+        assert [doc.uid for doc in texts(reversed(seen))] == seen
+        rows = [(uid, key) for table in sketches for uid, key in zip(table["uid"].to_pylist(), table["key"].to_pylist(), strict=True)]
+        first: dict[str, str] = {}
+        fallen = [(uid, key) for uid, key in rows if first.setdefault(key, uid) != uid and "/" not in uid]
+        write_verdicts(found, [(uid, "later", {"of": first[key]}) for uid, key in fallen])
+
+
 STAGES = {"short": Short(), "first": First(), "short_again": Short()}
 
 
@@ -134,3 +149,38 @@ def test_a_ledger_that_lost_rows_is_found(tmp_path: Path) -> None:
     lost = ledger.waterfall(sorted((last / "kept").iterdir()), sorted((last / "dropped").iterdir()), ["short"])
     with pytest.raises(AssertionError, match="not in the plan dropped 26 rows"):
         ledger.check(lost, 36)
+
+
+def test_documents_of_another_corpus_are_compared_with_and_never_in_the_result(tmp_path: Path) -> None:
+    """Both corpora hold the same uids; what the other one has falls here, and the note says where it lies."""
+    parts = corpus(tmp_path)
+    others = [Corpus("aaaa", tuple(path for paths in parts[1:] for path in paths)), Corpus("bbbb", parts[0])]
+    last = run_passes({"first": FirstOfAll()}, parts, tmp_path / "work", InOrder(), Silent(), others)
+    kept, dropped = sorted((last / "kept").iterdir()), sorted((last / "dropped").iterdir())
+    ledger.check(ledger.waterfall(kept, dropped, ["first"]), 36)
+    told = [dict(row["notes"])["of"] for path in dropped for row in pq.read_table(path).to_pylist()]
+    assert len(told) == 36 and all(name.startswith(('"aaaa/', '"bbbb/')) for name in told)
+    assert len(set(told)) == 10
+
+
+def test_only_stages_that_compare_see_another_corpus(tmp_path: Path) -> None:
+    parts = corpus(tmp_path)
+    others = [Corpus("aaaa", parts[0])]
+    alone = digest(run_passes(STAGES, parts, tmp_path / "alone", InOrder(), Silent()))
+    assert digest(run_passes(STAGES, parts, tmp_path / "beside", InOrder(), Silent(), others)) == alone
+
+
+@pytest.mark.parametrize("lives", range(2, 7))
+def test_killed_while_another_corpus_is_sketched(tmp_path: Path, lives: int) -> None:
+    parts = corpus(tmp_path)
+    others = [Corpus("aaaa", tuple(path for paths in parts[1:] for path in paths))]
+    stages = {"first": FirstOfAll(), "short": Short()}
+    whole = digest(run_passes(stages, parts, tmp_path / "whole", InOrder(), Silent(), others))
+    with pytest.raises(KeyboardInterrupt):
+        run_passes(stages, parts, tmp_path / "killed", InOrder(lives), Silent(), others)
+    assert digest(run_passes(stages, parts, tmp_path / "killed", InOrder(), Silent(), others)) == whole
+
+
+def test_a_verdict_on_another_corpuss_document_is_our_mistake(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="a document of another corpus was judged"):
+        write_verdicts(tmp_path, [(uid_elsewhere("aaaa", "0" * 32), "later", {})])

@@ -10,7 +10,6 @@ import asyncio
 import gzip
 import hashlib
 import io
-import json
 import socket
 import tarfile
 import threading
@@ -98,7 +97,11 @@ class Archive:
         if root not in self.bundles:
             return web.json_response({"exception": "NotFoundExc", "reason": "no such directory"}, status=404)
         if raw:
-            return web.Response(status=302, headers={"Location": f"{self.elsewhere}/bundle/{root}"}) if self.elsewhere else web.Response(body=self.bundles[root])
+            return (
+                web.Response(status=302, headers={"Location": f"{self.elsewhere}/bundle/{root}"})
+                if self.elsewhere
+                else web.Response(body=self.bundles[root])
+            )
         self.cooking_polls -= 1
         status = "pending" if self.cooking_polls >= 0 else "failed" if self.forever.get(root) == "failed" else "done"
         return web.json_response({"id": 1, "status": status})
@@ -113,17 +116,30 @@ class Archive:
         self.refused += 1
         wait = self.log[0] + self.window - now
         headers = {
-            "reset": {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(int(self.log[0] + self.window + self.date_ahead))},
+            "reset": {
+                "X-RateLimit-Limit": str(self.limit),
+                "X-RateLimit-Remaining": "0",
+                "X-RateLimit-Reset": str(int(self.log[0] + self.window + self.date_ahead)),
+            },
             "retry-after": {"Retry-After": str(int(wait) + 1)},
         }.get(self.headers_on_refusal, {})
-        reason = f"Request was throttled. Expected available in {int(wait) + 1} seconds." if self.headers_on_refusal == "sentence" else "Request was throttled."
+        reason = (
+            f"Request was throttled. Expected available in {int(wait) + 1} seconds."
+            if self.headers_on_refusal == "sentence"
+            else "Request was throttled."
+        )
         return web.json_response({"exception": "Throttled", "reason": reason}, status=429, headers={**headers, **self._date()})
 
     def _limits(self) -> dict[str, str]:
         if self.limit is None:
             return {}
         reset = (self.log[0] if self.log else time.time()) + self.window + self.date_ahead
-        return {"X-RateLimit-Limit": str(self.limit), "X-RateLimit-Remaining": str(self.limit - len(self.log)), "X-RateLimit-Reset": str(int(reset)), **self._date()}
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.limit - len(self.log)),
+            "X-RateLimit-Reset": str(int(reset)),
+            **self._date(),
+        }
 
     def _date(self) -> dict[str, str]:
         return {"Date": time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + self.date_ahead))}
@@ -155,7 +171,7 @@ class Archive:
             if fault == "endless":
                 for _ in range(2000):
                     await response.write(b"\0" * 65536)
-            for at in range(0, len(body) // 2 if fault == "short" else len(body)):
+            for at in range(len(body) // 2 if fault == "short" else len(body)):
                 await response.write(body[at : at + 1])
                 await asyncio.sleep(0.5 if fault == "trickle" else 0)
             if fault == "short":
@@ -235,5 +251,3 @@ class Said:
 
     def say(self, text: str) -> None:
         self.words.append(text)
-
-

@@ -32,7 +32,9 @@ class Server:
         return accepted, self.limit - len(self.log), float(int(self.log[0] + self.window)) - now
 
 
-def simulate(allowance: Allowance, server: Server, seconds: float, *, seed: int = 1, connections: int = 4, others: float = 0.0, start: float = 1000.0) -> int:
+def simulate(
+    allowance: Allowance, server: Server, seconds: float, *, seed: int = 1, connections: int = 4, others: float = 0.0, start: float = 1000.0
+) -> int:
     """Requests answered within `seconds`; latencies of 0.05 to 2 s, `others` requests an hour of somebody else."""
     rng = random.Random(seed)
     now, answered, flying = start, 0, 0

@@ -114,6 +114,17 @@ def test_one_writer_at_a_time(tmp_path: Path) -> None:
         pass
 
 
+def test_readers_need_no_lock_and_change_nothing(tmp_path: Path) -> None:
+    with BlobStore(tmp_path) as writer:
+        writer.put(sha1_git_of(b"one"), b"one")
+        with (tmp_path / "index.bin").open("ab") as index:
+            index.write(b"torn")
+        before = (tmp_path / "index.bin").read_bytes()
+        with BlobStore(tmp_path, reading=True) as reader:
+            assert reader.get(sha1_git_of(b"one")) == b"one" and reader.get(sha1_git_of(b"two")) is None
+        assert (tmp_path / "index.bin").read_bytes() == before
+
+
 def test_content_is_what_all_its_names_say() -> None:
     raw = b"print(1)\n"
     names = sha1_git_of(raw), hashlib.sha1(raw).hexdigest()

@@ -33,7 +33,9 @@ def test_only_what_the_bucket_lacks_is_asked_of_the_api(tmp_path: Path) -> None:
         lost = both(archive).fetch([good, damaged, missing, nowhere, unhashed], store, Said())
         assert lost == {nowhere.sha1_git: "not_found"}
         assert [len(store.get(one.sha1_git) or b"") for one in (good, damaged, missing, unhashed)] == [100, 100, 100, 7]
-        assert sorted(path for path in archive.paths() if "/api/" in path) == sorted(f"/api/1/content/sha1_git:{one.sha1_git}/raw/" for one in (damaged, missing, nowhere, unhashed))
+        assert sorted(path for path in archive.paths() if "/api/" in path) == sorted(
+            f"/api/1/content/sha1_git:{one.sha1_git}/raw/" for one in (damaged, missing, nowhere, unhashed)
+        )
         before = len(archive.requests)
         assert both(archive).fetch([good, damaged, missing, nowhere, unhashed], store, Said()) == lost and len(archive.requests) == before
 

@@ -45,7 +45,19 @@ def test_contents_arrive_by_sha1_git_with_the_closing_slash(archive: Archive, tm
     assert "Authorization" not in archive.requests[0][2]
 
 
-@pytest.mark.parametrize(("fault", "reason", "requests"), [("404", "not_found", 1), ("403", "not_found", 1), ("400", "refused", 1), ("wrong", "hash_mismatch", 2), ("endless", "too_large", 2), ("503", "unavailable", 3), ("reset", "unavailable", 3), ("short", "unavailable", 3)])
+@pytest.mark.parametrize(
+    ("fault", "reason", "requests"),
+    [
+        ("404", "not_found", 1),
+        ("403", "not_found", 1),
+        ("400", "refused", 1),
+        ("wrong", "hash_mismatch", 2),
+        ("endless", "too_large", 2),
+        ("503", "unavailable", 3),
+        ("reset", "unavailable", 3),
+        ("short", "unavailable", 3),
+    ],
+)
 def test_what_cannot_be_had_says_why(archive: Archive, tmp_path: Path, fault: str, reason: str, requests: int) -> None:
     one = archive.add(b"x = 1\n" * 9)
     archive.always(one, fault)
@@ -55,7 +67,9 @@ def test_what_cannot_be_had_says_why(archive: Archive, tmp_path: Path, fault: st
     assert len(archive.requests) == requests + (3 if reason == "unavailable" else 0)
 
 
-def test_the_token_goes_to_the_api_s_host_alone(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_token_goes_to_the_api_s_host_alone(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("SWH_TOKEN", TOKEN)
     caplog.set_level(logging.DEBUG)
     thief = Archive()
@@ -79,7 +93,9 @@ def test_a_token_that_does_not_count_stops_at_once(archive: Archive, tmp_path: P
     monkeypatch.setenv("SWH_TOKEN", TOKEN)
     archive.limit = 120
     blobs = [archive.add(b"%d" % at) for at in range(50)]
-    with pytest.raises(UserError, match=r"grants 120 requests an hour, 1,200 were expected with a token: the token does not count") as caught:
+    with pytest.raises(
+        UserError, match=r"grants 120 requests an hour, 1,200 were expected with a token: the token does not count"
+    ) as caught:
         fetched(archive, blobs, tmp_path)
     assert TOKEN not in str(caught.value) and "SWH_TOKEN" in caught.value.where and len(archive.requests) <= 4
     archive.limit = 1200
@@ -155,8 +171,14 @@ def test_how_long_a_refusal_lasts() -> None:
     assert refusal_wait({"X-RateLimit-Reset": "1700000100", **date}, None, now + 12_345, 9.0) == 101.0  # our clock is wrong: theirs counts
     assert refusal_wait({"X-RateLimit-Reset": "1700000100"}, None, now, 9.0) == 101.0
     assert refusal_wait({"X-RateLimit-Reset": "1600000000"}, None, now, 9.0) == 1.0
-    assert refusal_wait({}, b'{"exception": "Throttled", "reason": "Request was throttled. Expected available in 42 seconds."}', now, 9.0) == 43.0
-    assert [refusal_wait({"Retry-After": "soon", "X-RateLimit-Reset": "x"}, body, now, 9.0) for body in (None, b"<html>", b"[]", b'{"reason": 1}')] == [9.0] * 4
+    assert (
+        refusal_wait({}, b'{"exception": "Throttled", "reason": "Request was throttled. Expected available in 42 seconds."}', now, 9.0)
+        == 43.0
+    )
+    assert [
+        refusal_wait({"Retry-After": "soon", "X-RateLimit-Reset": "x"}, body, now, 9.0)
+        for body in (None, b"<html>", b"[]", b'{"reason": 1}')
+    ] == [9.0] * 4
 
 
 @pytest.mark.parametrize("bad", [{"burst": 2.0}, {"limit": 0}, {"limit_with_token": 5}, {"tries": 0}, {"base_url": "x"}])

@@ -48,11 +48,17 @@ def fetched(archive: Archive, blobs: list[Blob], folder: Path, **settings: Any) 
 
 
 def test_contents_arrive_each_asked_for_once(archive: Archive, tmp_path: Path) -> None:
-    data = [b"print(%d)\n" % at * (at + 1) for at in range(200)] + [b"\x1f\x8bnot gzip", gzip.compress(b"a content that is gzip"), b"\0" * 5000]
+    data = [b"print(%d)\n" % at * (at + 1) for at in range(200)] + [
+        b"\x1f\x8bnot gzip",
+        gzip.compress(b"a content that is gzip"),
+        b"\0" * 5000,
+    ]
     blobs = [archive.add(raw) for raw in data]
     found = fetched(archive, blobs, tmp_path)
     assert [found[sha1_git_of(raw)] for raw in data] == data
-    assert len(archive.requests) == len(data) and all(headers["Accept-Encoding"] == "identity" and "minisc" in headers["User-Agent"] for _, _, headers in archive.requests)
+    assert len(archive.requests) == len(data) and all(
+        headers["Accept-Encoding"] == "identity" and "minisc" in headers["User-Agent"] for _, _, headers in archive.requests
+    )
     fetched(archive, blobs, tmp_path)
     assert len(archive.requests) == len(data)  # a rerun repeats nothing
 
@@ -148,12 +154,28 @@ def test_an_address_that_is_none_is_refused_when_built(url: str) -> None:
 
 
 def test_as_a_stage_it_fills_in_text_or_says_why_not(archive: Archive, tmp_path: Path) -> None:
-    texts = {"ok.py": b"x = 1\r\n", "latin.py": b"# -*- coding: latin-1 -*-\n# \xe9\n", "nul.py": b"a\0b", "gone.py": b"gone", "blank.py": b" \n"}
+    texts = {
+        "ok.py": b"x = 1\r\n",
+        "latin.py": b"# -*- coding: latin-1 -*-\n# \xe9\n",
+        "nul.py": b"a\0b",
+        "gone.py": b"gone",
+        "blank.py": b" \n",
+    }
     rows = []
     for name, raw in texts.items():
         one = archive.add(raw)
         for path in (name, f"copy/{name}"):
-            rows.append({"uid": path, "sha1_git": one.sha1_git, "sha1": one.sha1, "size": len(raw), "kind": "code", "path": path.encode(), "path_text": path})
+            rows.append(
+                {
+                    "uid": path,
+                    "sha1_git": one.sha1_git,
+                    "sha1": one.sha1,
+                    "size": len(raw),
+                    "kind": "code",
+                    "path": path.encode(),
+                    "path_text": path,
+                }
+            )
     archive.always(blob(b"gone"), "404")
     stage = s3(archive, store=str(tmp_path))
     with stage.open() as judge:

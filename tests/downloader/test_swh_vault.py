@@ -38,7 +38,10 @@ def fetched(archive: Archive, blobs: list[Blob], folder: Path, **settings: Any) 
 
 def test_a_tree_is_cooked_once_and_placeholders_do_not_pass(archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWH_TOKEN", TOKEN)
-    archive.bundles[ROOT] = bundle({"r/a.py": b"a = 1\n", "../../evil.py": b"evil\n", "/abs.py": b"abs\n", "r/gone.py": MISSING, "r/other.txt": b"not asked for"}, {"r/ln.py": "/etc/passwd"})
+    archive.bundles[ROOT] = bundle(
+        {"r/a.py": b"a = 1\n", "../../evil.py": b"evil\n", "/abs.py": b"abs\n", "r/gone.py": MISSING, "r/other.txt": b"not asked for"},
+        {"r/ln.py": "/etc/passwd"},
+    )
     archive.cooking_polls = 3
     kept = Archive(bundles=archive.bundles)
     blobs = [blob(data, ROOT) for data in (b"a = 1\n", b"evil\n", b"abs\n", b"gone = 1\n")]
@@ -55,7 +58,15 @@ def test_a_tree_is_cooked_once_and_placeholders_do_not_pass(archive: Archive, tm
     assert archive.requests == []
 
 
-@pytest.mark.parametrize(("body", "reason"), [(b"no gzip", "damaged"), (bundle({"a": b"x" * 5000})[:-30], "damaged"), (bundle({"a": b"\0" * 20_000_000}), "damaged"), (b"x" * 2_000_000, "too_large")])
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"no gzip", "damaged"),
+        (bundle({"a": b"x" * 5000})[:-30], "damaged"),
+        (bundle({"a": b"\0" * 20_000_000}), "damaged"),
+        (b"x" * 2_000_000, "too_large"),
+    ],
+)
 def test_a_bundle_that_is_none(archive: Archive, tmp_path: Path, body: bytes, reason: str) -> None:
     archive.bundles[ROOT] = body
     one = blob(b"wanted", ROOT)
@@ -66,7 +77,11 @@ def test_a_tree_that_cannot_be_cooked(archive: Archive, tmp_path: Path) -> None:
     archive.bundles[ROOT] = b""
     archive.forever[ROOT] = "failed"
     one, unknown, rootless = blob(b"a", ROOT), blob(b"b", "b" * 40), blob(b"c")
-    assert fetched(archive, [one, unknown, rootless], tmp_path) == {one.sha1_git: "not_cooked", unknown.sha1_git: "not_found", rootless.sha1_git: "unlisted"}
+    assert fetched(archive, [one, unknown, rootless], tmp_path) == {
+        one.sha1_git: "not_cooked",
+        unknown.sha1_git: "not_found",
+        rootless.sha1_git: "unlisted",
+    }
 
 
 def test_cooking_that_takes_too_long_is_left_for_another_run(archive: Archive, tmp_path: Path) -> None:

@@ -57,6 +57,19 @@ def test_the_batch_size_does_not_matter() -> None:
     assert run_stage(PLAIN, rows, batch=7) == run_stage(PLAIN, rows, batch=1000)
 
 
+def test_what_another_corpus_has_falls_whatever_its_license_and_stars() -> None:
+    rows = [
+        row("x = 1\n", uid="a", license="MIT", stars=99),
+        row("x = 1\n", uid="aaaa/a", license="GPL-3.0-only"),
+        row("x = 1\n", uid="aaaa/b", license=None),
+        row("y = 1\n", uid="c"),
+        row("y = 1\n", uid="b"),
+    ]
+    table = run_stage(PLAIN, rows)
+    assert reasons(table) == {"a": "duplicate", "aaaa/a": "", "aaaa/b": "", "c": "duplicate", "b": ""}
+    assert [json.loads(notes(table)[uid]["of"]) for uid in ("a", "c")] == ["aaaa/b", "b"]
+
+
 def test_an_empty_corpus() -> None:
     assert len(run_stage(PLAIN, [])) == 0
 

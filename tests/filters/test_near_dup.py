@@ -196,6 +196,29 @@ def test_components_are_those_of_datasketchs_index() -> None:
     assert reached.tolist() == label.tolist()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_only_new_documents_fall_and_the_other_corpus_is_all_kept(seed: int) -> None:
+    """Half of the documents are another corpus's: as brute force with those kept from the start."""
+    texts = corpus(seed, 25)
+    sets = shingles(texts)
+    known = [at for at in range(len(texts)) if at % 2]
+    kept, expected = list(known), set()
+    for at in sorted(set(range(len(texts))) - set(known), key=lambda number: f"uid-{number}"):
+        if any(jaccard(sets[at], sets[other]) >= THRESHOLD for other in kept):
+            expected.add(f"uid-{at}")
+        else:
+            kept.append(at)
+    table = run_stage(stage(), [row(text, uid=f"{'aaaa/' if at % 2 else ''}uid-{at}") for at, text in enumerate(texts)])
+    assert {uid for uid, why in reasons(table).items() if why} == expected
+    of = {json.loads(told["of"]) for told in notes(table).values() if told}
+    assert any(name.startswith("aaaa/") for name in of) and any(name.startswith("uid-") for name in of)
+
+
+def test_another_corpuss_own_duplicates_are_not_even_read(tmp_path: Path) -> None:
+    rows = [*(row(functions()[at % 3], uid=f"aaaa/{at}") for at in range(9)), row(functions()[3], uid="a"), row(functions()[2], uid="b")]
+    assert resolve(stage(), table_of(rows), tmp_path).asked == 4
+
+
 def test_an_empty_corpus() -> None:
     assert len(run_stage(stage(), [])) == 0
 

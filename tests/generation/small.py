@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -24,6 +26,7 @@ TEXTS = [
 @functools.cache
 def tokenizer() -> Tokenizer:
     folder = Path(tempfile.mkdtemp(prefix="minisc-test-tokenizer-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     Bpe(vocab_size=400, train_bytes=1_000_000, min_frequency=2, seed=0).train(TEXTS, folder, Silent())
     loaded = Tokenizer.load(folder)
     assert loaded.vocab_size > 300

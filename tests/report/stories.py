@@ -97,8 +97,8 @@ def samples() -> list[dict[str, Any]]:
     hello = '    """Return the greatest common divisor of a and b."""\n    while b:\n        a, b = b, a % b\n    return a\n'
     return [
         {"name": "gcd", "prompt": "def gcd(a: int, b: int) -> int:\n", "suffix": None, "completion": hello, "finish_reason": "end", "settings": settings},
-        {"name": "fill in the middle", "prompt": "def mean(values):\n    total = ", "suffix": "\n    return total / len(values)\n", "completion": "sum(values)", "finish_reason": "end", "settings": settings},
-        {"name": "class", "prompt": "\0<repo_name>\0shop\0<file_sep>\0shop/cart.py\nclass Cart:\n    ", "suffix": None, "completion": "def __init__(self, self, self):   \n        self.self = self.self\n\tself.self = self", "finish_reason": "length", "settings": {**settings, "temperature": 0.8, "top_p": 0.95}},
+        {"name": "fill in the middle", "prompt": "def mean(values):\n    total = ", "suffix": "\n    return total / len(values)\n", "completion": "sum(values)", "finish_reason": "end", "ended_by": "<file_sep>", "settings": settings},
+        {"name": "class", "repo": "shop", "path": "shop/cart.py", "cut_tokens": 12, "prompt": "class Cart:\n    ", "suffix": None, "completion": "def __init__(self, self, self):   \n        self.self = self.self\n\tself.self = self", "finish_reason": "length", "settings": {**settings, "temperature": 0.8, "top_p": 0.95}},
     ]  # fmt: skip
 
 
@@ -147,7 +147,17 @@ def hostile() -> Story:
     score["figures"][NASTY], score["about"] = NASTY, NASTY
     score["tables"] = {NASTY: [{"repo": NASTY, NASTY: NASTY}]}
     step = {"step": NASTY, "fingerprint": NASTY, "cached": False, "seconds": 1.0, "figures": {NASTY: 1, "b": NASTY}, "artifact": NASTY}
-    sample = {"name": NASTY, "prompt": NASTY, "suffix": NASTY, "completion": NASTY, "finish_reason": NASTY, "settings": {NASTY: NASTY}}
+    sample = {
+        "name": NASTY,
+        "prompt": NASTY,
+        "suffix": NASTY,
+        "completion": NASTY,
+        "finish_reason": NASTY,
+        "ended_by": NASTY,
+        "repo": NASTY,
+        "path": NASTY,
+        "settings": {NASTY: NASTY},
+    }
     return Story(
         recipe=NASTY, command=NASTY, date=NASTY, machine=NASTY, seconds=1.0, verdict=NASTY, figures={NASTY: 1}, steps=[step, step],
         waterfall=fall, metrics={NASTY: rows(40), "b": rows(5)}, scores={"bits_per_byte": score, NASTY: score}, samples=[sample],

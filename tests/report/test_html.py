@@ -53,7 +53,7 @@ def test_the_whole_story_stands_in_the_page() -> None:
         "python -m minisc +recipe=tiny seed=1", "2 cores, 4 GB", "4 min 22 s", "1.812 \u00b1 0.021", "1.301",
         "Of 9,812 files (74.3 MB), 6,225 (43.6 MB) are left, 58.6 % of the bytes, from 143 repositories.",
         "copyleft", "877 files, 8.12 MB (12.6 %)", "BSD-3-Clause", "2 others", "held_out", "installed",
-        "six/tests/test_py2.py", "sum(values)", "ended by itself", "cut at its limit", "<repo_name>",
+        "six/tests/test_py2.py", "sum(values)", "ended by itself", "ended by itself: <file_sep>", "cut at its limit", "12 tokens of the prompt did not fit", "<repo_name>",
         "the loss went from 9.08 to 1.58 nats a token", "(log scale)", "learning rate", "model FLOPs utilisation",
         "cached", "outputs/store/pretrain", "0.22.1", "near_dup dropped 10.6 %", "hidden: 256",
     ):  # fmt: skip
@@ -143,3 +143,8 @@ def test_the_same_story_gives_the_same_bytes() -> None:
 
 def test_a_tag_escapes_its_children_and_its_attributes() -> None:
     assert tag("p", "a<b", tag("b", "c"), title='"x"', class_=None) == '<p title="&quot;x&quot;">a&lt;b<b>c</b></p>'
+
+
+def test_bits_per_byte_of_training_text_are_not_called_held_out() -> None:
+    story = dataclasses.replace(stories.full(), scores={})
+    assert story.figures["bits_per_byte"] and "held out" not in Seen(render_html(story)).text.split("The road")[0].replace("held_out", "")

@@ -124,3 +124,26 @@ def test_a_store_can_be_moved(tmp_path: Path) -> None:
         artifact.manifest["fingerprint"] if artifact.path.exists() else node.fingerprint
         for artifact, node in zip(artifacts.values(), nodes, strict=True)
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Step):
+    version: ClassVar[int] = 1
+    makes: ClassVar[tuple[str, ...]] = ("documents",)
+    needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents"), "against": Need("documents", many=True, given=True)}
+
+    def run(self, work: Work, inputs: Inputs) -> Figures:
+        (work.path / "text").write_text(str(len(inputs["against"])))
+        return {}
+
+
+def test_a_role_that_is_only_given_is_never_taken_from_a_step(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    chosen: dict[str, Step] = {"collect": Documents(word="a"), "curate": Compare()}
+    artifacts = made.run(chosen, where)
+    assert artifacts["curate"].file("text").read_text() == "0"
+    told = str(artifacts["collect"].path)
+    for given in (told, [told], [told, str(artifacts["curate"].path)]):
+        again = made.run(chosen, where, against=given)["curate"]
+        assert again.file("text").read_text() == str(len(given) if isinstance(given, list) else 1)
+        assert again.fingerprint != artifacts["curate"].fingerprint

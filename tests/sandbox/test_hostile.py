@@ -31,7 +31,10 @@ FORGERIES = {
     "exits when asked": ("def add(a, b): raise SystemExit(0)", "exited"),
     "interrupts": ("def add(a, b): raise KeyboardInterrupt", "failed"),
     "equals everything": ("class Yes:\n __eq__ = lambda *a: True\n __bool__ = __eq__\ndef add(a, b): return Yes()", "failed"),
-    "a number that equals everything": ("class Yes(int):\n __eq__ = lambda *a: True\n __hash__ = int.__hash__\ndef add(a, b): return Yes(5)", "failed"),
+    "a number that equals everything": (
+        "class Yes(int):\n __eq__ = lambda *a: True\n __hash__ = int.__hash__\ndef add(a, b): return Yes(5)",
+        "failed",
+    ),
     "a list that equals everything": ("class Yes(list):\n __eq__ = lambda *a: True\ndef add(a, b): return Yes()", "failed"),
     "lies about its class": ("class Lie:\n __class__ = property(lambda self: dict)\ndef add(a, b): return Lie()", "failed"),
     "replaces the exception": ("import builtins\nbuiltins.AssertionError = builtins.bool = Warning\ndef add(a, b): return 5", "failed"),

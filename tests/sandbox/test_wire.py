@@ -15,10 +15,14 @@ from hypothesis import strategies as st
 
 from minisc.sandbox import wire
 
-SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.complex_numbers(allow_nan=False)
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text() | st.binary() | st.complex_numbers(allow_nan=False)
+)
 HASHABLE = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=4).map(tuple) | st.frozensets(inner, max_size=4), max_leaves=6)
 VALUES = st.recursive(
-    HASHABLE, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(HASHABLE, inner, max_size=4) | st.sets(HASHABLE, max_size=4), max_leaves=12
+    HASHABLE,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(HASHABLE, inner, max_size=4) | st.sets(HASHABLE, max_size=4),
+    max_leaves=12,
 )
 
 
@@ -34,7 +38,9 @@ def there_and_back(value: Any) -> Any:
 
 def same(first: Any, second: Any) -> bool:
     """Equal, and of the same types all through."""
-    return repr(type(first)) == repr(type(second)) and (first == second if not isinstance(first, (list, tuple)) else len(first) == len(second) and all(map(same, first, second)))
+    return repr(type(first)) == repr(type(second)) and (
+        first == second if not isinstance(first, (list, tuple)) else len(first) == len(second) and all(map(same, first, second))
+    )
 
 
 @settings(deadline=None, max_examples=150)
@@ -91,7 +97,12 @@ def test_what_pack_never_makes_is_refused(text: str, reason: str) -> None:
 
 
 @settings(deadline=None, max_examples=200)
-@given(st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3)))
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    )
+)
 def test_any_json_is_read_or_refused(value: Any) -> None:
     try:
         read = wire.unpack(value, int)

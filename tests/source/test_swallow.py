@@ -6,6 +6,7 @@ import ast
 import json
 import os
 import pickle
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +20,22 @@ from minisc.core.document import SCHEMA, sha1_git_of
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import describe
 from minisc.core.remember import Hashes
+from minisc.source import hub_ranges, json_lines
 from minisc.source import swallow as module
-from minisc.source.swallow import LAYOUT, Span, Swallow
+from minisc.source.json_lines import OnDisk, Span, lines, spans
+from minisc.source.swallow import LAYOUT, Swallow
 
+from .hub_server import Hub
 from .swallow_shard import COLUMNS, write_shard
 
 
 def source(path: Path | None, **changes: Any) -> Swallow:
     return Swallow(
-        **{"path": None if path is None else str(path), "part_bytes": 1 << 20, "max_line_bytes": 1 << 18, "max_bytes": None} | changes
-    )
+        **{
+            "path": None if path is None else str(path), "revision": "main", "downloads": "nowhere", "block_bytes": 8192, "part_bytes": 1 << 20,
+            "max_line_bytes": 1 << 18, "max_bytes": None,
+        } | changes
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -156,13 +163,13 @@ def test_every_line_belongs_to_exactly_one_span(
     tmp_path_factory: pytest.TempPathFactory, lengths: list[int], part_bytes: int, ends: bool
 ) -> None:
     path = tmp_path_factory.mktemp("tiling") / "train_0001.jsonl"
-    lines = [b"%03d" % at + b"x" * length for at, length in enumerate(lengths)]
-    path.write_bytes(b"\n".join(lines) + (b"\n" if ends else b""))
-    spans = module._spans(path, part_bytes)
-    assert [span.start for span in spans] == list(range(0, path.stat().st_size, part_bytes)) and spans[-1].stop == path.stat().st_size
-    found = [(offset, size, line) for span in spans for offset, size, line in module._lines(span, 40)]
+    written = [b"%03d" % at + b"x" * length for at, length in enumerate(lengths)]
+    path.write_bytes(b"\n".join(written) + (b"\n" if ends else b""))
+    cut = spans(OnDisk.at(path), part_bytes)
+    assert [span.start for span in cut] == list(range(0, path.stat().st_size, part_bytes)) and cut[-1].stop == path.stat().st_size
+    found = [(offset, size, line) for span in cut for offset, size, line in lines(span, 40)]
     raw = path.read_bytes()
-    assert [raw[offset : offset + size].rstrip(b"\n") for offset, size, _ in found] == lines
+    assert [raw[offset : offset + size].rstrip(b"\n") for offset, size, _ in found] == written
     assert all((line is None) == (size > 40) and (line is None or line == raw[offset : offset + size]) for offset, size, line in found)
 
 
@@ -197,22 +204,72 @@ def test_the_same_shards_elsewhere_have_the_same_identity(tmp_path: Path, hashes
     assert source(tmp_path / "b" / "train_0001.jsonl").listing(None, hashes).identity == same.listing(None, hashes).identity
 
 
-def test_without_a_path_there_is_a_plan_and_a_refusal(hashes: Hashes) -> None:
-    everything = source(None).listing(None, hashes)
-    assert (
-        everything.parts == ()
-        and everything.download_bytes == 889_000_000_000
-        and everything.documents == 28_705_016
-        and everything.requests == 150
-    )
-    assert everything.bytes == pytest.approx(216.8e9, rel=1e-3) and "150 files" in everything.remark
-    some = source(None).listing(32_000_000_000, hashes)  # 4 B tokens at 8 bytes each
+def test_without_a_network_there_is_a_plan_and_a_refusal(tmp_path: Path, hashes: Hashes) -> None:
+    nowhere = source(None, downloads=str(tmp_path / "downloads"))
+    everything = nowhere.listing(None, hashes)
+    assert (everything.parts, everything.download_bytes, everything.documents, everything.requests) == ((), 889_000_000_000, 28_705_016, 150)
+    assert everything.bytes == pytest.approx(216.8e9, rel=1e-3) and "150 files" in everything.remark and "cannot be asked" in everything.remark
+    some = nowhere.listing(32_000_000_000, hashes)  # 4 B tokens at 8 bytes each
     assert some.bytes == pytest.approx(32e9, rel=1e-3) and some.download_bytes == pytest.approx(131.2e9, rel=1e-3) and some.requests == 23
     assert "131.2 GB are needed: 23 files" in some.remark
-    with pytest.raises(UserError, match="read from a folder") as error:
-        source(None).tables(None)
-    assert "source.path=" in error.value.do and "hf download" in error.value.do
-    assert "train_00[0-2]?.jsonl" in str(some.refusal) and "train_000[1-1].jsonl" in str(source(None).listing(1000, hashes).refusal)
+    assert some.refusal is not None and "cannot be reached" in some.refusal.what
+    assert "source.path=" in some.refusal.do and "hf download" in some.refusal.do
+    assert "train_00[0-2]?.jsonl" in str(some.refusal) and "train_000[1-1].jsonl" in str(nowhere.listing(1000, hashes).refusal)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Three shards, on disk and on a hub."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_ranges, "FIRST_WAIT", 0.01)
+    for number in (1, 2, 3):
+        write_shard(tmp_path / LAYOUT / f"train_{number:04d}.jsonl", 30, seed=number)
+    files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in sorted((tmp_path / LAYOUT).iterdir())}
+    with Hub(files, dataset=module.DATASET) as served:
+        monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
+        yield served
+
+
+def on_the_hub(folder: Path, **changes: Any) -> Swallow:
+    return source(None, **{"downloads": str(folder / "downloads"), "part_bytes": 16_384, "max_line_bytes": 16_384} | changes)
+
+
+def test_the_hub_gives_the_rows_that_the_folder_gives(hub: Hub, tmp_path: Path, hashes: Hashes) -> None:
+    folder, remote = source(tmp_path, part_bytes=16_384, max_line_bytes=16_384), on_the_hub(tmp_path)
+    hub.trouble = ["429", "cut", "reset", "503"]
+    assert rows_of(remote, hashes) == rows_of(folder, hashes)
+    told, same = remote.listing(None, hashes), folder.listing(None, hashes)
+    assert told.identity == {**same.identity, "hub": module.DATASET, "commit": hub.commit}
+    assert [(part.shard.name, part.start, part.stop) for part in told.parts] == [(part.shard.name, part.start, part.stop) for part in same.parts]
+    assert describe(remote) == describe(on_the_hub(tmp_path / "elsewhere", revision=hub.commit, block_bytes=4096))
+
+
+def test_no_more_is_fetched_than_the_budget_needs_and_a_larger_one_goes_on(
+    hub: Hub, tmp_path: Path, hashes: Hashes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_lines, "PROBE_BYTES", 8192)
+    remote = on_the_hub(tmp_path)
+    plan = remote.listing(20_000, hashes)
+    assert hub.fetched() == 8192, "the plan fetches the first block"
+    few = rows_of(remote, hashes, 20_000)
+    assert 20_000 <= sum(len(row["text"]) for row in few) < 40_000 and len(plan.parts) < len(remote.listing(None, hashes).parts)
+    taken = sum(span.stop - span.start for span in plan.parts)
+    assert taken - 2 * 8192 <= plan.download_bytes <= taken
+    assert hub.fetched() <= 8192 + plan.download_bytes + 8192, "at most a block more, for the end of the last line"
+    many = rows_of(remote, hashes, 60_000)
+    assert many[: len(few)] == few and len(many) > len(few)
+    assert len({(name, first) for name, first, _ in hub.ranges}) == len(hub.ranges), "nothing is fetched twice"
+    hub.ranges.clear()
+    assert rows_of(remote, hashes, 60_000) == many and hub.ranges == []
+    told = remote.listing(60_000, hashes)
+    assert told.download_bytes == 0 and told.requests == 0
+
+
+def test_another_commit_is_another_identity(hub: Hub, tmp_path: Path, hashes: Hashes) -> None:
+    one = on_the_hub(tmp_path).listing(10_000, hashes).identity
+    hub.commit = "2" * 40
+    other = on_the_hub(tmp_path).listing(10_000, hashes).identity
+    assert {key for key in one if one[key] != other[key]} == {"commit"}
 
 
 @pytest.mark.parametrize("make", ["nothing", "empty folder", "empty shard", "folder"])
@@ -236,19 +293,19 @@ def test_a_shard_that_changes_after_the_listing_stops_the_run(tmp_path: Path, ha
     write_shard(path, 3, seed=1)
     swallow = source(tmp_path)
     (part,) = swallow.listing(None, hashes).parts
-    assert isinstance(part, Span)
+    assert isinstance(part, Span) and isinstance(part.shard, OnDisk)
     if change == "gone":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes().replace(b"result", b"RESULT"))
-        os.utime(path, ns=(part.changed_ns + 1, part.changed_ns + 1))
+        os.utime(path, ns=(part.shard.changed_ns + 1,) * 2)
     with pytest.raises(BadInput) as error:
         list(swallow.tables(part))
     assert error.value.where == str(path)
 
 
-@pytest.mark.parametrize("values", [{"max_line_bytes": 10}, {"part_bytes": 2048, "max_line_bytes": 4096}, {"max_bytes": 0}])
+@pytest.mark.parametrize("values", [{"max_line_bytes": 10}, {"part_bytes": 2048, "max_line_bytes": 4096}, {"max_bytes": 0}, {"block_bytes": 0}])
 def test_bad_settings_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError) as error:
         source(None, **values)
-    assert next(iter(values)) in error.value.where and error.value.do.startswith("source.")
+    assert next(iter(values)) in error.value.where and "source." in error.value.do

@@ -13,6 +13,7 @@ from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.core.stage import Judge, Stage, Verdict
 from minisc.core.step import Step
+from minisc.filters.exact_dup import ExactDup
 from minisc.runner.graph import plan
 from minisc.steps.collect import Collect
 from minisc.steps.curate import Curate
@@ -96,3 +97,40 @@ def test_a_corpus_of_nothing_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="curation kept no document") as caught:
         made.run(steps(first=Longer(most=0)), made.context(tmp_path))
     assert caught.value.where == "filters=[first]"
+
+
+EXACT = ExactDup(normalized=False, expected_drop=1)
+
+
+def test_a_second_corpus_is_curated_against_the_first(tmp_path: Path) -> None:
+    """The second collection holds the whole first one again, and one document more: that one is what is left."""
+    where = made.context(tmp_path)
+    first = made.run(steps(exact_dup=EXACT), where)["curate"]
+    more = [*ROWS, made.row("new", "a.py", "not seen before\n")]
+    again: dict[str, Step] = {
+        "collect": Collect(source=made.Listed(given=[more]), seed=0, held_out=0.1, budget="20x"), "curate": Curate(filters={"exact_dup": EXACT})
+    }  # fmt: skip
+    second = made.run(again, where, against=str(first.path))["curate"]
+    assert second.figures["documents_kept"] == 1
+    dropped = [row for path in second.files("dropped") for row in pq.read_table(path).to_pylist()]
+    assert {json.loads(dict(row["notes"])["of"]) for row in dropped} == {f"{first.fingerprint}/{row['uid']}" for row in ROWS}
+    assert second.manifest["inputs"]["against"] == [first.fingerprint]
+
+
+def test_a_corpus_to_compare_with_and_no_filter_that_compares_is_an_error(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    first = made.run(steps(), where)["curate"]
+    with pytest.raises(UserError, match="no filter compares") as caught:
+        made.run(steps(first=Longer(most=30)), where, against=str(first.path))
+    assert "exact_dup" in caught.value.do
+
+
+def test_a_kill_inside_resolve_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    node = plan(steps(exact_dup=EXACT), {}, where)[1]
+    half = node.path / "scratch" / "found" / "exact_dup.writing"
+    half.mkdir(parents=True)
+    (half / "clusters.parquet").write_bytes(b"half")
+    artifact = made.run(steps(exact_dup=EXACT), where)["curate"]
+    assert artifact.figures["documents_kept"] == 39
+    assert not list(artifact.path.rglob("*.writing*"))

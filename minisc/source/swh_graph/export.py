@@ -11,7 +11,6 @@ Memory: one batch. Rows come in the order of the files' names, always the same.
 
 from __future__ import annotations
 
-import posixpath
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -54,7 +53,7 @@ class Export:
         """The file system and the folder in it that holds the tables' folders."""
         system, root = open_place(self.path, self.endpoint, self.region)
         for below in ("", "/parquet", "/orc"):
-            if any(_is_folder(system, f"{root}{below}/{table}") for table in ("directory_entry_dir", "directory_entry")):
+            if any(_data_files(system, f"{root}{below}/{table}") for table in ("directory_entry_dir", "directory_entry")):
                 return system, root + below
         found = ", ".join(sorted(info.base_name for info in _entries(system, root))[:20]) or "nothing"
         raise BadInput(
@@ -66,21 +65,21 @@ class Export:
     def relational(self) -> bool:
         """True for the layout of 2021 and later."""
         system, root = self.place
-        return _is_folder(system, f"{root}/directory_entry")
+        return bool(_data_files(system, f"{root}/directory_entry"))
 
     def files(self, table: str) -> list[pyarrow.fs.FileInfo]:
         """The data files of one table, by name. Raises BadInput when there are none."""
         system, root = self.place
-        infos = [info for info in _entries(system, f"{root}/{table}") if info.is_file and info.extension in ("parquet", "orc")]
+        infos = _data_files(system, f"{root}/{table}")
         if not infos:
             raise BadInput(
                 f"the export has no table {table!r}", where=f"{root}/{table}", do="the table's folder must hold *.parquet or *.orc files"
             )
-        return sorted(infos, key=lambda info: info.path)
+        return infos
 
     def has(self, table: str) -> bool:
         system, root = self.place
-        return _is_folder(system, f"{root}/{table}")
+        return bool(_data_files(system, f"{root}/{table}"))
 
     def local_paths(self, tables: tuple[str, ...]) -> list[Path] | None:
         """Paths of the files of these tables, or None when the export does not lie on this machine."""
@@ -227,6 +226,7 @@ def _entries(system: pyarrow.fs.FileSystem, folder: str) -> list[pyarrow.fs.File
         ) from error
 
 
-def _is_folder(system: pyarrow.fs.FileSystem, folder: str) -> bool:
-    parent, name = posixpath.split(folder.rstrip("/"))
-    return any(info.base_name == name and not info.is_file for info in _entries(system, parent))
+def _data_files(system: pyarrow.fs.FileSystem, folder: str) -> list[pyarrow.fs.FileInfo]:
+    """The Parquet and ORC files directly in a folder, by path; none where there is no such folder."""
+    infos = [info for info in _entries(system, folder) if info.is_file and info.extension in ("parquet", "orc")]
+    return sorted(infos, key=lambda info: info.path)
