@@ -11,17 +11,27 @@ and which wraps our three-part errors in its own.
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import inspect
 import logging
+import os
+import re
 import shlex
 import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
@@ -35,25 +45,75 @@ from minisc.runner.costs import costs
 from minisc.runner.graph import plan
 from minisc.runner.run import Story, execute
 from minisc.runner.shelf import CONF, RECIPES, recipes
+from minisc.runner.stopping import Stopped, end_children, mind_signals, watch
+from minisc.runner.sweep import sweep_table
+from minisc.runner.trouble import of_the_machine
 
 ALLOWED = "minisc."  # what `_target_` may name
 
 
 def main() -> None:
-    """`python -m minisc` and the `minisc` script."""
+    """`python -m minisc` and the `minisc` script. Exit status: 0 done, 1 our mistake, 2 something to mend, 130 and 143 stopped."""
     terminal = Terminal()
     if len(sys.argv) == 1:
         terminal.console.print(screens.welcome(recipes()), highlight=False, markup=False, soft_wrap=True)
         return
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
+    os.environ.setdefault(WORDS, shlex.join(sys.argv[1:]))
+    logging.getLogger("minisc").addHandler(logging.NullHandler())  # before there is a log, nothing of it goes to the screen
+    logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
+    mind_signals()
+    watch()
     try:
         _check_words(sys.argv[1:])
         store = ConfigStore.instance()
         for name in recipes():
             store.store(group="recipe", name=name, node=OmegaConf.load(RECIPES / f"{name}.yaml"), package="_global_", provider="minisc")
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
-    except UserError as error:
-        screens.failure(terminal.console, error)
+    except Stopped as stopped:
+        end_children()
+        terminal.warn(f"{stopped.word}; the same line goes on where it stopped")
+        sys.exit(stopped.status)
+    except Exception as error:
+        sys.exit(_failed(error, terminal, None))
+    if _Sweep.failed:
         sys.exit(2)
+
+
+def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
+    """Say what went wrong, keep the traceback for the log; the exit status."""
+    log = logging.getLogger("minisc")
+    told = error if isinstance(error, UserError) else of_the_machine(error, run or Path.cwd()) or _of_hydra(error)
+    log.error("%s", told or error, exc_info=None if isinstance(error, UserError) else error)
+    if told is None:
+        path = run / "minisc.log" if run else _left_behind(error)
+        first = f"{type(error).__name__}: {str(error)[:300]}".splitlines()[0]
+        unforeseen = UserError(
+            f"something went wrong that we did not foresee: {first}", where=f"the whole story is in {screens.near(path)}",
+            do="report it with that file; the same line goes on where it stopped",
+        )  # fmt: skip
+        screens.failure(terminal.console, unforeseen)
+        return 1
+    screens.failure(terminal.console, told)
+    return 2
+
+
+def _left_behind(error: Exception) -> Path:
+    """A file with the traceback of what happened before there was a run, and so a log."""
+    with tempfile.NamedTemporaryFile("w", prefix="minisc-", suffix=".log", delete=False, encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    return Path(file.name)
+
+
+def _of_hydra(error: Exception) -> UserError | None:
+    """What Hydra and OmegaConf say of a command line, in our form."""
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = bool(frames) and any(f"/{name}/" in frames[-1].filename.replace("\\", "/") for name in ("hydra", "omegaconf"))
+    if not isinstance(error, (HydraException, OmegaConfBaseException)) and not (theirs and isinstance(error, ValueError)):
+        return None
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    more = " ".join(lines[1:]).partition("Config search path")[0].strip()[:400]
+    return UserError(lines[0], where=more, do="see what there is: --help; all settings: --cfg job")
 
 
 def _check_words(words: list[str]) -> None:
@@ -66,21 +126,56 @@ def _check_words(words: list[str]) -> None:
             raise UserError("a recipe is added with a plus", where=word, do=f"+recipe={value}")
 
 
-def _job(cfg: DictConfig) -> None:
-    """One run: Hydra calls it once, or once a job of a multirun."""
+def _job(cfg: DictConfig) -> float | None:
+    """One run: Hydra calls it once, or once a job of a multirun; returns the final bits per byte, for sweepers that choose by it.
+
+    A job of a multirun that fails says so and lets the others run: the closing table has it.
+    """
     terminal = Terminal()
+    told = HydraConfig.get()
+    run = Path(told.runtime.output_dir)
     try:
-        _run(cfg, terminal)
-    except UserError as error:
-        logging.getLogger("minisc").error("%s", error)
-        screens.failure(terminal.console, error)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        terminal.warn("interrupted; the same line goes on where it stopped")
-        sys.exit(130)
+        with _claimed(run):
+            figures = _run(cfg, terminal)
+    except Exception as error:
+        status = _failed(error, terminal, run)
+        if told.mode != RunMode.MULTIRUN:
+            sys.exit(status)
+        return None
+    score = figures.get("bits_per_byte")
+    return float(score) if isinstance(score, (int, float)) else None
 
 
-def _run(cfg: DictConfig, terminal: Terminal) -> None:
+@contextmanager
+def _claimed(run: Path) -> Iterator[None]:
+    """One process writes into a run's folder; two that were started in the same second would have the same."""
+    with (run / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UserError(
+                "another run, started in the same second, writes into this folder", where=str(run), do="run the same line again"
+            ) from error
+        except OSError:
+            pass  # a file system without locks
+        yield
+
+
+class _Sweep:
+    """Jobs of a multirun that failed; Hydra makes the callback, so they cannot be passed along."""
+
+    failed: ClassVar[list[str]] = []
+
+
+class Sweep(Callback):
+    """What Hydra calls when a multirun is over: the closing table, with the best job named."""
+
+    def on_multirun_end(self, config: DictConfig, **words: Any) -> None:
+        folder = Path(str(config.hydra.sweep.dir))
+        _Sweep.failed = sweep_table(Terminal(), folder)
+
+
+def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
     check_root(cfg)
     told = HydraConfig.get()
     values = plain(cfg)
@@ -90,6 +185,7 @@ def _run(cfg: DictConfig, terminal: Terminal) -> None:
     out = Path(values["out"]).expanduser()
     story = Story(command=_command(), recipe=told.runtime.choices.get("recipe") or "custom")
     with engine.open() as mapper:
+        mind_signals()  # an engine may have brought handlers of its own
         context = Context(
             out=out, run=Path(told.runtime.output_dir), engine=mapper, speak=terminal, hashes=Hashes(out / "store" / "hashes.json"),
             name=f"{story.recipe}/{Path(told.runtime.output_dir).name}",
@@ -98,13 +194,29 @@ def _run(cfg: DictConfig, terminal: Terminal) -> None:
         screens.plan_table(terminal, nodes, costs(nodes, context))
         if values["plan_only"]:
             terminal.line("plan only: nothing was run")
-            return
+            return {}
         done = execute(nodes, story, context)
         screens.closing_table(terminal, done, context)
+        return {name: figure for item in done for name, figure in item.figures.items()}
+
+
+WORDS = "MINISC_WORDS"  # the command line, for jobs that a launcher starts in other processes
 
 
 def _command() -> str:
-    return shlex.join(["python", "-m", "minisc", *sys.argv[1:]])
+    return " ".join(["python -m minisc", os.environ.get(WORDS, "")])
+
+
+def job_name(number: Any, overrides: Any) -> str:
+    """The folder of a multirun's job: `0,max_lr=1e-3,model=tiny`: its number, and what was not on the command line as it stands."""
+    given = set(shlex.split(os.environ.get(WORDS, "")))
+    own = [word.lstrip("+~") for word in overrides if word not in given]
+    short = [f"{key.rsplit('.', 1)[-1]}={value}" for key, _, value in (word.partition("=") for word in own)]
+    return re.sub(r"[^A-Za-z0-9._,=+-]+", "-", ",".join([str(number), *short]))[:LONGEST_NAME]
+
+
+LONGEST_NAME = 120  # characters of a folder's name
+OmegaConf.register_new_resolver("minisc_job", job_name, replace=True)
 
 
 def check_root(cfg: DictConfig) -> None:

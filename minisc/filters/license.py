@@ -2,7 +2,8 @@
 
 In: what the source put into `license` (SPDX, a trove classifier, free text) and the document's own first lines, where an
 `SPDX-License-Identifier:` wins for that file. Out: `license` as a canonical SPDX expression with its evidence, and
-`non_permissive` or `no_license` as reasons.
+`non_permissive` or `no_license` as reasons; the copyright lines of the document's head as the note `copyright` of what is kept, from
+which the curated corpus's `attribution.parquet` is made. So the filter stands before `pii`, which replaces the names in the texts.
 The classes are those of The Stack v2 (arXiv 2402.19173, section 2.1): permissive is the Blue Oak Council's list and public
 domain; expressions are read as logic, so `MIT OR GPL-2.0-only` passes and `MIT AND GPL-2.0-only` does not, which The Stack v2
 does not tell apart. What names a license that we do not understand counts as not permissive.
@@ -18,11 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from minisc.core.document import Doc
+from minisc.core.attribution import NOTE as COPYRIGHT
+from minisc.core.document import JSON, Doc
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import free
 from minisc.core.stage import KEEP, Judge, Stage, Verdict
 from minisc.filters.base import within
+from minisc.text.copyright import copyright_lines
 from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, data_digest, header, license_class, normalise
 
 KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
@@ -30,7 +33,7 @@ KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
 
 @dataclass(frozen=True, kw_only=True)
 class License(Stage):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = (NON_PERMISSIVE, NO_LICENSE)
     private: ClassVar[bool] = True
 
@@ -66,10 +69,12 @@ class License(Stage):
         expression, evidence = _found(doc)
         kind = license_class(expression, self.allow)
         drop = kind if kind == NON_PERMISSIVE or (kind == NO_LICENSE and self.unknown == DROP_UNKNOWN) else ""
-        if expression == doc.license and not drop:
-            return KEEP
         changed = expression != doc.license
-        return Verdict(drop=drop, license=expression if changed else None, license_evidence=evidence if changed else None)
+        lines = [] if drop else copyright_lines(doc.text)
+        if not (drop or changed or lines):
+            return KEEP
+        notes: dict[str, JSON] = {COPYRIGHT: [*lines]} if lines else {}
+        return Verdict(drop=drop, notes=notes, license=expression if changed else None, license_evidence=evidence if changed else None)
 
 
 def _found(doc: Doc) -> tuple[str | None, str | None]:

@@ -10,7 +10,6 @@ and the fingerprints of its inputs: a Merkle DAG, so that one changed filter cha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any
 from minisc.core.artifact import MANIFEST, Artifact, is_finished
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import describe, fingerprint
+from minisc.core.runs import read_run
 from minisc.core.step import Context, Need, Step
 
 Given = Mapping[str, Any]  # role -> text, list of texts or None
@@ -117,9 +117,7 @@ def _recipes_run(out: Path) -> list[str]:
 
 
 def _of_run(folder: Path, kind: str, where: str) -> Artifact:
-    told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    for step in reversed(told["steps"]):
-        path = Path(step["artifact"]) if step["artifact"] else None
-        if path is not None and is_finished(path) and kind in Artifact(path).kinds:
-            return Artifact(path)
+    for made in reversed(read_run(folder).made):
+        if made.artifact is not None and kind in Artifact(made.artifact).kinds:
+            return Artifact(made.artifact)
     raise UserError(f"this run made no {kind}, or its artifact is gone", where=where, do=f"name a run whose steps make {kind}")

@@ -7,12 +7,11 @@ for whom, and finds the artifact there). `run.json` is rewritten after every ste
 
 from __future__ import annotations
 
+import errno
 import fcntl
-import json
 import os
 import platform
 import resource
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,9 +23,10 @@ from typing import Any
 
 from minisc.core import durable
 from minisc.core.artifact import Artifact, Figures, Work
-from minisc.core.errors import UserError
+from minisc.core.runs import STORY
 from minisc.core.step import Closing, Context, Done
 from minisc.runner.graph import Node
+from minisc.runner.trouble import of_the_machine
 
 # Packages whose version can matter to a result.
 PACKAGES = ("minisc", "numpy", "pyarrow", "datasketch", "tokenizers", "tiktoken", "torch", "lightning", "hydra-core", "ray")
@@ -96,14 +96,10 @@ def _writable(path: Path) -> Iterator[None]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         yield
-    except OSError as error:
-        if error.errno is None or not _inside(error.filename, path):
+    except Exception as error:
+        if (trouble := of_the_machine(error, path)) is None or not _inside(getattr(error, "filename", None), path):
             raise
-        left = shutil.disk_usage(path.parent if path.parent.exists() else Path.cwd()).free
-        raise UserError(
-            f"cannot write: {os.strerror(error.errno).lower()} ({left / 1e6:,.0f} MB free)", where=str(error.filename or path),
-            do="make room or choose another place with out=<folder>, and run the same line again: it goes on where it stopped",
-        ) from error  # fmt: skip
+        raise trouble from error
 
 
 def _inside(name: object, path: Path) -> bool:
@@ -121,6 +117,10 @@ def _locked(node: Node, context: Context) -> Iterator[None]:
             file.seek(0)
             context.speak.line(f"{node.name}: {file.read().strip() or 'another run'} is making this artifact; waiting for it")
             fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+                raise
+            context.speak.warn(f"{node.name}: this file system has no locks; see that no other run makes the same artifact")
         file.truncate(0)
         file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         file.flush()
@@ -156,7 +156,7 @@ def write_run(done: Sequence[Done], story: Story, context: Context) -> None:
     for item in done:
         figures |= item.figures
     figures["peak_memory_bytes"] = peak_memory()
-    durable.write_json(context.run / "run.json", {
+    durable.write_json(context.run / STORY, {
         "command": story.command, "recipe": story.recipe,
         "steps": [{
             "step": item.step, "artifact": str(item.artifact.path.absolute()) if item.artifact else None,
@@ -181,7 +181,3 @@ def versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def read_run(folder: Path) -> dict[str, Any]:
-    return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))

@@ -1,7 +1,7 @@
 """curate: a list of filters over a corpus, every document accounted for.
 
 In: documents, and (`inputs.against`) finished corpora that they are compared with. Out: documents: the kept ones, and the dropped ones as rows without text that say who dropped them and why;
-the waterfall; up to 20 samples a reason; what global stages found (clusters and the like) under `tables/<filter>/`.
+the waterfall; up to 20 samples a reason; who has to be named (`attribution.parquet`); what global stages found (clusters and the like) under `tables/<filter>/`.
 Guarantees: seen = kept + dropped for every filter, held against the number of rows that came in, before the commit. A
 filter that drops far more than its option file expects is said aloud, with the override that accepts it.
 """
@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 from minisc.core import durable, ledger
 from minisc.core.artifact import Artifact, Figures, Work
+from minisc.core.attribution import write_attribution
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import ordered
 from minisc.core.parts import read_tables
@@ -28,7 +29,7 @@ BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and
 
 @dataclass(frozen=True, kw_only=True)
 class Curate(Step):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[tuple[str, ...]] = ("documents",)
     needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents"), "against": Need("documents", many=True, given=True)}
 
@@ -72,6 +73,7 @@ class Curate(Step):
         fall = ledger.waterfall(kept, dropped, [*earlier, *self.filters])
         ledger.check(fall, rows)
         durable.write_json(work.path / "waterfall.json", fall)
+        write_attribution(kept, work.path / "attribution.parquet")
         samples = json.loads(before.file("samples.json").read_text(encoding="utf-8"))
         durable.write_json(work.path / "samples.json", merged_samples(work.scratch, samples))
         _warn(fall, self.filters, work.context)

@@ -7,19 +7,22 @@ In: a model (its tokenizer is inside it), and documents where an evaluation read
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from minisc.core import durable
-from minisc.core.artifact import Figures, Work
+from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.document import Doc
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.core.parts import read_docs
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 from minisc.evals.base import Eval, Subject
+
+EVENTS = "tensorboard"  # in the run's folder, where a training writes too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +56,16 @@ class Evaluate(Step):
         for scores in told.values():
             figures |= scores["figures"]
         return figures
+
+    def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
+        """The figures as scalars beside the training's, so that TensorBoard's HPARAMS page ranks the jobs of a sweep by them."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        from minisc.trainer.events import Events
+
+        figures = {f"eval/{name}": value for name, value in artifact.figures.items() if isinstance(value, (int, float))}
+        with Events(context.run / EVENTS, time.time()) as events:
+            events.add(Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in figures.items()]))
 
 
 def _reader(inputs: Inputs) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from minisc.core.errors import UserError
 from minisc.filters.license import License
 from minisc.text.licenses import data_digest
-from tests.support import reasons, row, run_stage
+from tests.support import notes, reasons, row, run_stage
 
 
 def stage(**changes: Any) -> License:
@@ -89,3 +89,17 @@ def test_bad_values_are_refused_when_built(changes: dict[str, Any], where: str) 
     with pytest.raises(UserError) as raised:
         stage(**changes)
     assert raised.value.where == where and raised.value.do
+
+
+def test_copyright_lines_of_what_is_kept_are_noted() -> None:
+    head = "# Copyright (c) 2020 Jane Doe\n# (c) 2021 Example GmbH\n"
+    rows = [
+        row(head, uid="kept", license="MIT"),
+        row(head, uid="dropped", license="GPL-3.0-only"),
+        row("x = 1\n", uid="none", license="MIT"),
+    ]
+    assert notes(run_stage(stage(), rows)) == {
+        "kept": {"copyright": '["Copyright (c) 2020 Jane Doe", "(c) 2021 Example GmbH"]'},
+        "dropped": {},
+        "none": {},
+    }

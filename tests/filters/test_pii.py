@@ -111,6 +111,8 @@ STAYS = {
     "a parser's tokens": "token = 'NAME'\nTOKEN = 'identifier_expression_list'\n",
     "organisations": "# Copyright 2020 The TensorFlow Authors\n# Copyright (c) 2015 Elemental Security, Inc.\n# Copyright Google LLC\n",
     "a bare marker of a key": "x = '-----BEGIN RSA PRIVATE KEY-----'\ny = '-----END RSA PRIVATE KEY-----'\n",
+    "names of SSH's algorithms": "c = b'-cert-v01@openssh.com'\n",
+    "a pattern": "key_or_pass = r'(?:key|pwd|password|pass|token)'\n",
     "decorators": "@property\ndef author(self):\n    return self.name\n",
 }
 

@@ -58,6 +58,46 @@ def test_each_reason_on_both_sides_of_its_limit(text: str, expected: str) -> Non
     assert reason(text) == expected
 
 
+BODY = "    value = compute(value, other)\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("import os\n" * 30 + BODY * 70, ""),
+        ("import os\n" * 16 + "from a import b\n" * 15 + BODY * 69, "import_lines"),
+        ("import os\n" * 29, ""),
+        ("import os\n" * 30, "import_lines"),
+        ("# a remark\n\n" * 90 + "import os\n" * 31 + BODY * 69, "import_lines"),
+        ("    pass\n" * 5 + BODY * 95, ""),
+        ("    pass\n" * 6 + BODY * 94, "pass_lines"),
+        ("    print('value is', value)\n" * 41 + BODY * 59, "print_lines"),
+        ("    assert value == other\n" * 20 + "    self.assertEqual(value, other)\n" * 21 + BODY * 59, "assert_lines"),
+        ("    passed = printed(assertion)\n    imported = 1\n" * 50, ""),
+    ],
+)
+def test_files_without_logic(text: str, expected: str) -> None:
+    assert reason(text.replace("passed", "x_passed") if not expected else text) == expected
+
+
+def test_the_length_rule_is_off_unless_a_length_is_given() -> None:
+    text = CODE * 1000
+    assert reason(text) == ""
+    assert reason(text, max_characters=len(text)) == ""
+    assert reason(text, max_characters=len(text) - 1) == "too_long"
+
+
+def test_data_files_by_their_names() -> None:
+    long, short = "value: one\n" * 513, "value: one\n" * 512
+    found = {
+        (path, len(text)): next(iter(reasons(run_stage(stage(), [row(text, path_text=path)])).values()))
+        for path in ("a/b.YAML", "a/b.py", "requirements.txt")
+        for text in (long, short)
+    }
+    assert {key for key, why in found.items() if why} == {("a/b.YAML", len(long)), ("requirements.txt", len(long))}
+    assert set(found.values()) == {"", "data_file"}
+
+
 def test_the_first_byte_of_an_escaped_run_counts() -> None:
     """A word border in front of the pattern would lose it: 8 bytes would be 7, and too few."""
     text = "x='" + "\\x4a" * 8 + "'"
@@ -97,6 +137,9 @@ def test_hostile_texts_come_to_an_end(text: str, expected: str) -> None:
     [
         ({"max_line": 0}, "filters.quality.max_line=0"),
         ({"min_letters": 25}, "filters.quality.min_letters=25"),
+        ({"max_characters": 0}, "filters.quality.max_characters=0"),
+        ({"max_line_shares": {"imports": 0.3}}, "filters.quality.max_line_shares.imports=0.3"),
+        ({"max_line_shares": {"pass": 5}}, "filters.quality.max_line_shares.pass=5"),
         ({"generated_lines": -1}, "filters.quality.generated_lines=-1"),
     ],
 )

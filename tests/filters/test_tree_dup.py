@@ -133,10 +133,10 @@ def test_the_trees_are_a_side_table(tmp_path: Path) -> None:
     ]
 
 
-def test_a_library_in_hundreds_of_repositories_stays_once() -> None:
-    rows = [one for number in range(300) for one in repo(f"r{number:03}", *LIBRARY, stars=number)]
+def test_a_library_in_many_repositories_stays_once() -> None:
+    rows = [one for number in range(100) for one in repo(f"r{number:02}", *LIBRARY, stars=number)]
     left = [name for name, reason in reasons(run_stage(stage(), rows)).items() if not reason]
-    assert left == [uid("r299", path) for path in LIBRARY]
+    assert left == [uid("r99", path) for path in LIBRARY]
 
 
 def made_up(seed: int) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def made_up(seed: int) -> list[dict[str, Any]]:
     return listed
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.integers(0, 10_000))
 def test_the_laws(seed: int) -> None:
     """Who falls has a twin of the same text that is kept, in the repository that the note names."""

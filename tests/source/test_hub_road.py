@@ -52,7 +52,7 @@ def finish(process: subprocess.Popen[str], expect: int = 0) -> str:
 
 def test_killed_in_the_middle_nothing_is_fetched_twice(hub: Hub, shards: Path, tmp_path: Path) -> None:
     finish(start(hub, tmp_path / "whole", f"source.path={shards}", "budget=100M"))
-    hub.bytes_per_second = 150_000
+    hub.bytes_per_second = 400_000
     hub.trouble = ["429", "reset", "cut"]
     process = start(hub, tmp_path / "out", "budget=100M")
     downloads = tmp_path / "out" / "downloads"
@@ -72,15 +72,15 @@ def test_killed_in_the_middle_nothing_is_fetched_twice(hub: Hub, shards: Path, t
 
 
 def test_a_larger_budget_reads_on_and_a_known_corpus_needs_no_hub(hub: Hub, tmp_path: Path) -> None:
-    told = finish(start(hub, tmp_path, "budget=30k"))
+    told = finish(start(hub, tmp_path, "budget=60k"))
     assert "download" in told and "requests" in told, "said before"
     few = {(name, first) for name, first, _ in hub.ranges}
     hub.ranges.clear()
-    finish(start(hub, tmp_path, "budget=60k"))
+    finish(start(hub, tmp_path, "budget=80k"))
     assert hub.ranges and not few & {(name, first) for name, first, _ in hub.ranges}
     hub.ranges.clear()
     hub.api_trouble = ["404"] * 2  # gone
-    told = finish(start(hub, tmp_path, "budget=60k"), expect=2)
+    told = finish(start(hub, tmp_path, "budget=80k"), expect=2)
     assert "no such data set" in told and "HF_TOKEN" in told
-    hub.api_trouble = ["503"] * 100
-    assert "in the store" in finish(start(hub, tmp_path, "budget=60k", "plan_only=true")) and hub.ranges == []
+    hub.__exit__()  # nobody is there any more
+    assert "in the store" in finish(start(hub, tmp_path, "budget=80k", "plan_only=true")) and hub.ranges == []

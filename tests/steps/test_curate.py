@@ -14,6 +14,7 @@ from minisc.core.fingerprint import free
 from minisc.core.stage import Judge, Stage, Verdict
 from minisc.core.step import Step
 from minisc.filters.exact_dup import ExactDup
+from minisc.filters.license import License
 from minisc.runner.graph import plan
 from minisc.steps.collect import Collect
 from minisc.steps.curate import Curate
@@ -134,3 +135,20 @@ def test_a_kill_inside_resolve_leaves_nothing_in_the_way(tmp_path: Path) -> None
     artifact = made.run(steps(exact_dup=EXACT), where)["curate"]
     assert artifact.figures["documents_kept"] == 39
     assert not list(artifact.path.rglob("*.writing*"))
+
+
+def test_the_curated_corpus_says_who_has_to_be_named(tmp_path: Path) -> None:
+    rows = [
+        made.row("a", "one.py", "# (c) 2020 Jane Doe\nx = 1\n", license="MIT License", license_evidence="file:LICENSE"),
+        made.row("a", "two.py", "# (c) 2020 Jane Doe\n# (c) 2021 Joe Bloggs\ny = 1\n", license="MIT", license_evidence="file:LICENSE"),
+        made.row("b", "one.py", "# (c) 2022 Somebody Else\nz = 1\n", license="GPL-3.0-only", license_evidence="file:COPYING"),
+    ]
+    chosen: dict[str, Step] = {
+        "collect": Collect(source=made.Listed(given=[rows]), seed=0, held_out=0.1, budget="20x"),
+        "curate": Curate(filters={"license": License(allow=[], unknown="keep", expected_drop=1)}),
+    }
+    artifact = made.run(chosen, made.context(tmp_path))["curate"]
+    assert pq.read_table(artifact.file("attribution.parquet")).to_pylist() == [{
+        "source": "listed", "repo": "a", "license": "MIT", "license_evidence": "file:LICENSE",
+        "copyright": ["(c) 2020 Jane Doe", "(c) 2021 Joe Bloggs"], "documents": 2, "bytes": sum(row["size"] for row in rows[:2]),
+    }]  # fmt: skip

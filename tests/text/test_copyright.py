@@ -10,7 +10,10 @@ from minisc.text.copyright import HEAD_CHARACTERS, LONGEST, copyright_lines
 @pytest.mark.parametrize(
     ("text", "found"),
     [
-        ("# Copyright (c) 2012-2020 The Example Authors. All rights reserved.\n", ["Copyright (c) 2012-2020 The Example Authors. All rights reserved."]),
+        (
+            "# Copyright (c) 2012-2020 The Example Authors. All rights reserved.\n",
+            ["Copyright (c) 2012-2020 The Example Authors. All rights reserved."],
+        ),
         ("#   (c)  2019,   Jane   Doe\n", ["(c) 2019, Jane Doe"]),
         ("/* © 2020 Example GmbH */\n", ["© 2020 Example GmbH"]),
         ('__copyright__ = "Copyright 2010 Jane Doe"\n', ["Copyright 2010 Jane Doe"]),
@@ -20,7 +23,7 @@ from minisc.text.copyright import HEAD_CHARACTERS, LONGEST, copyright_lines
         ("# Copyright (C) by Jane Doe\n", ["Copyright (C) by Jane Doe"]),
         ("# Copyright (c) 2010-2014,\n#   Example University\n", ["Copyright (c) 2010-2014, Example University"]),
         ("# (c) 2001 A B\n# (c) 2001 A B\n# (c) 2002 C D\n", ["(c) 2001 A B", "(c) 2002 C D"]),
-        ("# SPDX-FileCopyrightText: 2020 Jane Doe\n", []),
+        ("# SPDX-FileCopyrightText: 2020 Jane Doe\n", ["SPDX-FileCopyrightText: 2020 Jane Doe"]),
         ("# the above copyright notice and this permission notice\n", []),
         ("# Copyright Notice\n# Copyright holders are many\n", []),
         ("def copyright():\n    return f(c)\n", []),

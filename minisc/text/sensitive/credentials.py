@@ -48,80 +48,13 @@ _KEY_HINTS = (
     "credential",
 )
 # What people write where no password stands.
-_NO_PASSWORD = frozenset(
-    [
-        "password",
-        "passwd",
-        "pass",
-        "pwd",
-        "passphrase",
-        "secret",
-        "token",
-        "key",
-        "none",
-        "null",
-        "nil",
-        "true",
-        "false",
-        "str",
-        "string",
-        "text",
-        "bytes",
-        "int",
-        "bool",
-        "hidden",
-        "required",
-        "optional",
-        "prompt",
-        "input",
-        "field",
-        "test",
-        "tests",
-        "testing",
-        "testpass",
-        "example",
-        "sample",
-        "dummy",
-        "fake",
-        "foo",
-        "bar",
-        "baz",
-        "user",
-        "username",
-        "login",
-        "name",
-        "email",
-        "host",
-        "value",
-        "default",
-        "empty",
-        "unknown",
-        "changeme",
-        "change_me",
-        "your_password",
-        "yourpassword",
-        "mypassword",
-        "my_password",
-        "xxx",
-        "yyy",
-        "abc",
-        "redacted",
-        "masked",
-        "hidden",
-        "basic",
-        "digest",
-        "bearer",
-        "plain",
-        "md5",
-        "sha256",
-        "bcrypt",
-        "scrypt",
-        "ascii",
-        "utf-8",
-        "get",
-        "post",
-    ]
-)
+_STAND_INS = """
+password passwd pass pwd passphrase secret token key none null nil true false str string text bytes int bool hidden required optional
+prompt input field test tests testing testpass example sample dummy fake foo bar baz user username login name email host value default
+empty unknown changeme change_me your_password yourpassword mypassword my_password xxx yyy abc redacted masked hidden basic digest bearer
+plain md5 sha256 bcrypt scrypt ascii utf-8 get post
+"""
+_NOTHING_SECRET = frozenset(_STAND_INS.split())
 _NAMELIKE = re.compile(r"[A-Za-z]+(?:[_.\- ][A-Za-z]+)+|[a-z]+(?:[A-Z][a-z]+)+|[A-Z_]+")
 _KEYISH = re.compile(r"[\x21-\x7e]{12,256}")
 
@@ -213,9 +146,15 @@ def _assigned(text: str, places: Places) -> Iterator[Span]:
 
 
 def _is_password(value: str) -> bool:
-    """A word that is neither a template, nor the name of a field, nor what stands for no password."""
+    """A word that is neither a template, nor a pattern, nor the name of a field, nor what stands for no password."""
     plain = value.strip().casefold()
-    if len(value) < 3 or any(map(str.isspace, value)) or _TEMPLATE.search(value) or plain.strip("_-.:*!?") in _NO_PASSWORD:
+    if (
+        len(value) < 3
+        or any(map(str.isspace, value))
+        or _TEMPLATE.search(value)
+        or "(?" in value
+        or plain.strip("_-.:*!?") in _NOTHING_SECRET
+    ):
         return False
     return not (_NAMELIKE.fullmatch(value) and ("pass" in plain or "pwd" in plain or "_" in plain or "." in plain)) and "://" not in value
 

@@ -54,70 +54,15 @@ _MENTION = re.compile(
     r"(?: to| goes to)?[ :,]{1,3}@([A-Za-z0-9](?:-?[A-Za-z0-9]){1,38})(?![\w.(])",
     re.IGNORECASE,
 )
-_TAGS = frozenset(
-    [
-        "param",
-        "params",
-        "return",
-        "returns",
-        "throws",
-        "author",
-        "see",
-        "since",
-        "version",
-        "deprecated",
-        "override",
-        "property",
-        "staticmethod",
-        "classmethod",
-    ]
-)
-_NO_HANDLE = frozenset(
-    [
-        "the",
-        "a",
-        "an",
-        "me",
-        "us",
-        "you",
-        "we",
-        "it",
-        "this",
-        "that",
-        "null",
-        "none",
-        "unknown",
-        "nobody",
-        "anonymous",
-        "name",
-        "names",
-        "string",
-        "str",
-        "user",
-        "users",
-        "list",
-        "self",
-        "get",
-        "set",
-        "type",
-        "default",
-        "field",
-        "object",
-        "class",
-        "todo",
-        "fixme",
-        "bug",
-        "issue",
-        "url",
-        "email",
-        "id",
-        "key",
-        "value",
-        "text",
-        "python",
-        "django",
-    ]
-)
+_TAGS_TEXT = """
+param params return returns throws author see since version deprecated override property staticmethod classmethod
+"""
+_TAGS = frozenset(_TAGS_TEXT.split())
+_NO_HANDLE_TEXT = """
+the a an me us you we it this that null none unknown nobody anonymous name names string str user users list self get set type default
+field object class todo fixme bug issue url email id key value text python django
+"""
+_NO_HANDLE = frozenset(_NO_HANDLE_TEXT.split())
 
 
 LITERALS = ("copyright", "@", "todo", "fixme", "xxx", "hack", "note", *_MARKERS)
