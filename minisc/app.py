@@ -58,6 +58,7 @@ def main() -> None:
     if len(sys.argv) == 1:
         terminal.console.print(screens.welcome(recipes()), highlight=False, markup=False, soft_wrap=True)
         return
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra takes it before the overrides only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
     os.environ.setdefault(WORDS, shlex.join(sys.argv[1:]))
     logging.getLogger("minisc").addHandler(logging.NullHandler())  # before there is a log, nothing of it goes to the screen

@@ -30,9 +30,10 @@ MAY = {
     "trainer": {"core", "model.base", "tokens"},
     "evals": {"core", "text", "sandbox", "generation", "model.base", "tokenizer.base"},
     "report": {"core"},
+    "release": {"core", "text", "model.base", "tokenizer.base"},
     "trace": {"core", "text", "tokens", "tokenizer.base"},
     "steps": {
-        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "tokens", "trainer", "generation", "trace",
+        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "tokens", "trainer", "generation", "trace", "release",
     },
     "app": {"core", "console", "runner", "engine.base"},
     "__main__": {"app"},

@@ -95,9 +95,7 @@ def _pii(counts: Counts, ran: bool) -> str:
 def _decontamination(figures: Mapping[str, int] | None, fall: Mapping[str, Any]) -> str:
     row = next((row for row in fall["stages"] if row["stage"] == "decontaminate"), None)
     if row is None:
-        return (
-            "**Not removed**: the filter `decontaminate` did not run on this corpus. Scores on public benchmarks may be helped by training text.\n"
-        )
+        return "**Not removed**: the filter `decontaminate` did not run on this corpus. Scores on public benchmarks may be helped by training text.\n"
     told = f"The filter `decontaminate` dropped {count(row['dropped'])} of {count(row['seen'])} documents that hold benchmark items."
     if figures:
         told += (

@@ -26,7 +26,9 @@ from minisc.core.parts import COMPRESSION
 
 FILE = "training_documents.parquet"
 COLUMNS = ("uid", "source", "repo", "revision", "path_text", "license", "license_evidence", "size", "split", "kind")
-SCHEMA = pa.schema([("swhid", pa.string()), *((name, pa.int64() if name == "size" else pa.string()) for name in COLUMNS), ("changed", pa.bool_())])
+SCHEMA = pa.schema(
+    [("swhid", pa.string()), *((name, pa.int64() if name == "size" else pa.string()) for name in COLUMNS), ("changed", pa.bool_())]
+)
 _READ = ["sha1_git", *COLUMNS, "notes"]
 
 

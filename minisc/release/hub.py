@@ -42,5 +42,7 @@ def push(folder: Path, repository: str, where: str, *, endpoint: str | None = No
         do = "set HF_TOKEN to a token that may write there" if error.response.status_code in (401, 403) else "run the same line again"
         raise UserError(f"the hub refused: {str(error).splitlines()[0]}", where=where, do=do) from error
     except httpx.HTTPError as error:
-        raise UserError(f"the hub cannot be reached: {error}", where=where, do="run the same line again: what was made stays made") from error
+        raise UserError(
+            f"the hub cannot be reached: {error}", where=where, do="run the same line again: what was made stays made"
+        ) from error
     return str(told.commit_url)

@@ -54,7 +54,9 @@ def _matter(facts: Facts) -> str:
 
 def _opening(facts: Facts) -> str:
     licensed = (
-        f"The weights are published under {plain(facts.license)}." if facts.license else "**No license has been chosen for the weights yet.**"
+        f"The weights are published under {plain(facts.license)}."
+        if facts.license
+        else "**No license has been chosen for the weights yet.**"
     )
     made = "" if facts.training.get("step") != "import_model" else " It was not trained here but imported from a folder."
     return (
@@ -176,16 +178,24 @@ def _gguf(facts: Facts) -> str:
         return told + "\nllama.cpp cuts text into words as the tokenizer does.\n"
     return told + (
         f"\n**Text is cut nearly, not exactly, as in training**: llama.cpp knows ways to cut text into words by name only, and this tokenizer's is not "
-        f"among them. The files name `{cut['name']}`, with which {cut['agreement']:.1%} of {count(cut['tokens'])} tokens come out right. Ids given "
+        f"among them. The files name `{cut['name']}`, with which {_right(cut)}. Ids given "
         "instead of text (llama.cpp's server takes a list of ids as a prompt) are exact.\n"
     )
+
+
+def _right(cut: Mapping[str, Any]) -> str:
+    if cut.get("agreement") is None:
+        return "most tokens come out right; how many was not measured, for want of documents"
+    return f"{cut['agreement']:.1%} of {count(cut['tokens'])} tokens come out right"
 
 
 def _again(facts: Facts) -> str:
     if facts.command is None:
         return "The run that made it is no longer known; `lineage.json` holds the settings of every step.\n"
     return (
-        "One command, with the data at hand; `<folder>` stands for places on the machine that it ran on:\n\n" + fenced(facts.command, "sh") + "\n"
+        "One command, with the data at hand; `<folder>` stands for places on the machine that it ran on:\n\n"
+        + fenced(facts.command, "sh")
+        + "\n"
         "`lineage.json` holds the settings, figures and package versions of every step behind it. Up to tokens the same input gives the same bytes; "
         "weights are the same bit for bit on the same kind of device, with the same number of threads and version of torch, else to rounding.\n"
     )

@@ -109,4 +109,3 @@ def _word(word: str) -> str:
     if is_setting:
         return f"{name}=<folder>" if value != without_places(value, name.rpartition(".")[2]) else word
     return "<folder>" if _FOLDER.match(word) else word
-

@@ -42,16 +42,14 @@ class _Candidate:
 class Prune(Closing):
     version: ClassVar[int] = 1
 
-    older_than_days: float
+    keep_runs_days: float | None
+    keep_days: float
     really: bool
 
     def __post_init__(self) -> None:
-        if not self.older_than_days >= 0:
-            raise UserError(
-                "an age is a number of days",
-                where=f"steps.prune.older_than_days={self.older_than_days}",
-                do="steps.prune.older_than_days=30",
-            )
+        for name, days in (("keep_runs_days", self.keep_runs_days), ("keep_days", self.keep_days)):
+            if days is not None and not days >= 0:
+                raise UserError("an age is a number of days", where=f"steps.prune.{name}={days}", do=f"steps.prune.{name}=30")
 
     def look(self, done: Sequence[Done], context: Context) -> Figures:
         kept = self._kept(context.out) | {item.artifact.fingerprint for item in done if item.artifact}

@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     FIM_GROUP = 4  # whether a repository's files may be transformed
     COPIES = 5  # of the fraction of a weight
     PIECES = 6  # choice, form and cuts of each piece of a window
+    WINDOWS = 7  # in which order the windows of an epoch are told
 
 
 def words(seed: int, purpose: Purpose, epoch: int, count: int, *, window: int = 0) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Samples: what the model sees at step i, as a pure function of (tokens, settings, i).
 
 In: token stores, a tokenizer. Out: `Windows`, whose sample i is window (e, w): the w-th stretch of `seq_len - slack` tokens of
-the stream of epoch e (see `epoch`). There is no iterator and no state but i: a run that is killed, or goes on with other
+the stream of epoch e (see `epoch`). The windows of an epoch are told in a seeded order of their own: told as they stand, a small
+batch would be one long document, and learn from that alone. There is no iterator and no state but i: a run that is killed, or goes on with other
 workers or devices, sees the same batches bit for bit.
 
 Guarantees: every token of the stream is a target once an epoch, nothing is cropped (a loader that crops loses a third,
@@ -33,6 +34,7 @@ import numpy as np
 
 from minisc.core.errors import UserError
 from minisc.tokenizer.base import Tokenizer
+from minisc.tokens.draws import Purpose, words
 from minisc.tokens.epoch import Corpus
 from minisc.tokens.pack import TokenStore
 from minisc.tokens.window import Assembly, Sample
@@ -45,7 +47,7 @@ SENTINELS = 4  # tokens that a transformation adds: three sentinels, and a separ
 class Reader:
     """How tokens become samples. Rates are probabilities, 0 .. 1."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     seq_len: int
     seed: int
@@ -151,13 +153,22 @@ class Windows:
         alike = self.reader.names_rate in (0.0, 1.0) and all(float(weight).is_integer() for weight in self.reader.weights)
         return self._lengths(0 if alike else epoch)
 
+    @functools.cached_property
+    def _order(self) -> Callable[[int], np.ndarray]:
+        """Which window each sample of an epoch is: 8 bytes a window, of the last two epochs."""
+
+        def order(epoch: int) -> np.ndarray:
+            return np.argsort(words(self.reader.seed, Purpose.WINDOWS, epoch, self.len_epoch(epoch)), kind="stable")
+
+        return functools.lru_cache(maxsize=2)(order)
+
     def locate(self, index: int) -> tuple[int, int]:
         """Sample i of a run is (epoch, window of that epoch)."""
         assert index >= 0
         epoch = 0
         while index >= (length := self.len_epoch(epoch)):
             index, epoch = index - length, epoch + 1
-        return epoch, index
+        return epoch, int(self._order(epoch)[index])
 
     def sample(self, index: int) -> Sample:
         """Sample i of the run, however many epochs that takes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -425,6 +426,9 @@ def test_parts_are_cut_by_the_data_and_a_large_repository_over_several(tmp_path:
     _remembered.clear()
     assert len(whole.parts) == 1 and len(cut.parts) == 7 and again == rows
     assert cut.identity == whole.identity
+    source = SwhGraph(path=None, **SETTINGS)  # a part needs nothing but itself: no path, another process
+    sent = [pickle.loads(pickle.dumps(part)) for part in cut.parts]
+    assert [row for part in sent for table in source.tables(part) for row in table.to_pylist()] == rows
 
 
 def test_a_budget_takes_repositories_in_seeded_order(tmp_path: Path) -> None:

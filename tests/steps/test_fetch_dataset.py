@@ -137,7 +137,7 @@ def test_a_damaged_file_of_the_bucket_is_named_and_the_others_stay(tmp_path: Pat
 
 
 def test_a_missing_table_is_named(tmp_path: Path, bucket: Bucket) -> None:
-    with pytest.raises(BadInput, match="no Parquet file of the table 'origin'"):
+    with pytest.raises(BadInput, match="no Parquet file of the table 'snapshot'"):
         step(bucket, tmp_path / "to").look([], made.context(tmp_path))
 
 

@@ -127,8 +127,8 @@ def groups_of(symbols: list[int | bytes], tokenizer: Tokenizer) -> Iterator[tupl
 def test_left_to_right_every_token_is_a_target_once_and_windows_join(tmp_path: Path, tokenizer: Tokenizer) -> None:
     opened = store(tmp_path, tokenizer, CODE)
     windows = reader(seq_len=33).open([opened], tokenizer)
-    targets = np.concatenate([windows.sample(index).targets for index in range(windows.len_epoch(0))])
-    inputs = np.concatenate([windows.sample(index).ids for index in range(windows.len_epoch(0))])
+    every = sorted((windows.sample(index) for index in range(windows.len_epoch(0))), key=lambda sample: sample.window)
+    targets, inputs = np.concatenate([sample.targets for sample in every]), np.concatenate([sample.ids for sample in every])
     order = windows._epoch(0).layout.documents.tolist()
     expected = [token for document in order for token in [*opened.tokens(document)[opened.names[document] :].tolist(), 0]]
     assert targets[: len(expected)].tolist() == expected
@@ -143,7 +143,7 @@ def test_golden_batch(tmp_path: Path, tokenizer: Tokenizer) -> None:
     assert (windows.len_epoch(0), digest(windows, 3, 16)) == GOLDEN
 
 
-GOLDEN = (97, "28d59497e50f4b5eaeb5ac5c187ce3cfc2a67a77457b2baf7f60b6c05b5cee5e")
+GOLDEN = (97, "e4092a6ffd365d55bd963ad59a4596fe47df2ed683dd93f0bd74e5d6f40df299")
 
 
 def sampled(windows: Windows, first: int, count: int) -> str:
@@ -178,9 +178,10 @@ def test_an_index_beyond_the_epoch_goes_on(tmp_path: Path, tokenizer: Tokenizer,
     lengths = [windows.len_epoch(epoch) for epoch in range(6)]
     assert (len(set(lengths)) > 1) == bool(changes)
     places = [windows.locate(index) for index in range(sum(lengths))]
-    assert places == [(epoch, window) for epoch, length in enumerate(lengths) for window in range(length)]
+    assert sorted(places) == [(epoch, window) for epoch, length in enumerate(lengths) for window in range(length)]
+    assert [epoch for epoch, _ in places] == [epoch for epoch, length in enumerate(lengths) for _ in range(length)]
     last = windows.sample(sum(lengths) - 1)
-    assert (last.epoch, last.window) == (5, lengths[5] - 1)
+    assert (last.epoch, last.window) == places[-1]
 
 
 def test_a_batch_has_the_shapes_that_a_trainer_wants(tmp_path: Path, tokenizer: Tokenizer) -> None:

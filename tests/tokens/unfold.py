@@ -40,9 +40,9 @@ def untold(tokens: list[int], tokenizer: Tokenizer) -> list[Symbol]:
 
 
 def stream(samples: Iterable[Sample], tokenizer: Tokenizer) -> list[Symbol]:
-    """The windows of an epoch, one after the other, undone: special tokens, and all text between two of them as one run."""
+    """The windows of an epoch, in the order of the stream, undone: special tokens, and all text between two of them as one run."""
     joined: list[Symbol] = []
-    for sample in samples:
+    for sample in sorted(samples, key=lambda sample: (sample.epoch, sample.window)):
         tokens = told(sample, dict(tokenizer.special))
         if sample.pieces and sample.pieces[-1].ended:
             tokens.pop()

@@ -1,0 +1,180 @@
+"""A conversation in the terminal: what is typed, what is answered, what is kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from minisc.core.artifact import Artifact
+from minisc.core.errors import UserError
+from minisc.core.step import Context
+from minisc.generation.generator import Generator
+from minisc.generation.prompt import Prompt
+from minisc.generation.sampling import Sampling
+from minisc.model.base import load
+from minisc.steps.complete import COMMANDS, Complete, Session, visible
+from minisc.tokenizer.base import Tokenizer
+from tests import made, road
+
+SETTINGS: dict[str, Any] = {"max_new_tokens": 12, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 0}
+Road = tuple[dict[str, Artifact], Context]
+
+
+@pytest.fixture(scope="module")
+def generator(finished: Road) -> Generator:
+    folder = finished[0]["pretrain"].path
+    return Generator(load(folder).module, Tokenizer.load(folder))
+
+
+def talk(generator: Generator, *lines: str) -> tuple[Session, str]:
+    typed, shown = iter(lines), []
+    session = Session(generator, Sampling(**SETTINGS), ask=_asked(typed), show=shown.append)
+    session.talk()
+    return session, "".join(shown)
+
+
+def _asked(typed: Iterator[str]) -> Callable[[str], str]:
+    def ask(mark: str) -> str:
+        try:
+            return next(typed)
+        except StopIteration:
+            raise EOFError from None
+
+    return ask
+
+
+def test_what_is_shown_is_what_is_generated(generator: Generator) -> None:
+    session, shown = talk(generator, "def f(", ":quit", "never asked")
+    right = generator.complete([Prompt(text="def f(")], Sampling(**SETTINGS))[0]
+    assert visible(right.text) in shown
+    assert [(one["prompt"], one["completion"], one["finish_reason"]) for one in session.samples] == [
+        ("def f(", right.text, right.finish_reason)
+    ]
+    assert session.tokens == len(right.tokens)
+
+
+def test_a_hole_and_several_lines(generator: Generator) -> None:
+    session, _ = talk(
+        generator, ":fim", "def f(x):", "    y = 1", "", "    return y", "", ":lines", "a = 1", "b = 2", "", "x = \\", "    1"
+    )
+    assert [(one["prompt"], one["suffix"]) for one in session.samples] == [
+        ("def f(x):\n    y = 1\n", "    return y\n"), ("a = 1\nb = 2\n", None), ("x = \n    1", None),
+    ]  # fmt: skip
+    hole = generator.complete([Prompt(text="def f(x):\n    y = 1\n", suffix="    return y\n")], Sampling(**SETTINGS))[0]
+    assert session.samples[0]["completion"] == hole.text
+
+
+def test_settings_are_changed_while_talking(generator: Generator) -> None:
+    session, shown = talk(generator, ":temperature 0.8", ":max_new_tokens 3", ":settings", "x", "x")
+    assert "temperature 0.8" in shown
+    assert session.samples[0]["settings"]["temperature"] == 0.8
+    drawn = [
+        generator.complete([Prompt(text="x", key=key)], Sampling(**{**SETTINGS, "temperature": 0.8, "max_new_tokens": 3}))[0].text
+        for key in (0, 1)
+    ]
+    assert [one["completion"] for one in session.samples] == drawn
+
+
+@pytest.mark.parametrize(
+    ("typed", "told"),
+    [
+        (":tempreature 1", "did you mean 'temperature'?"), (":temperature hot", "'hot' is no number"), (":top_p 2", "top_p lies above 0"),
+        (":", "choose from"), (":seed 1.5", "'1.5' is no number"),
+    ],
+)  # fmt: skip
+def test_mistakes_are_answered_and_forgiven(generator: Generator, typed: str, told: str) -> None:
+    session, shown = talk(generator, typed, "x = ")
+    assert told in shown
+    assert len(session.samples) == 1
+
+
+def test_an_interrupted_completion_is_kept_and_the_session_goes_on(generator: Generator) -> None:
+    shown: list[str] = []
+
+    def show(text: str) -> None:
+        shown.append(text)
+        if len(shown) == 3:
+            raise KeyboardInterrupt
+
+    session = Session(generator, Sampling(**SETTINGS), ask=_asked(iter(["def f(", "x = "])), show=show)
+    session.talk()
+    assert [one["finish_reason"] for one in session.samples][0] == "interrupted"
+    assert len(session.samples) == 2
+    assert "".join(shown[1:3]) == session.samples[0]["completion"]
+
+
+def test_help_names_every_command(generator: Generator) -> None:
+    _, shown = talk(generator, ":help")
+    assert all(f":{name}" in shown for name in COMMANDS if name != "help")
+
+
+def test_a_model_cannot_drive_the_terminal() -> None:
+    assert visible("a\x1b[2Jb\x00\t\n\r\u202e") == "a\\x1b[2Jb\\x00\t\n\\x0d\\u202e"
+
+
+def test_bad_settings_are_found_before_a_question_is_asked(finished: Road, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="top_p lies above 0"):
+        made.run({"complete": Complete(**{**SETTINGS, "top_p": 0.0})}, made.context(tmp_path), model=str(finished[0]["pretrain"].path))
+
+
+@pytest.mark.system
+def test_a_person_at_a_terminal(finished: Road, tmp_path: Path) -> None:
+    """The real command line behind a pseudo-terminal: prompt, streamed answer, Ctrl-C, the kept session."""
+    words = [sys.executable, "-m", "minisc", "steps=[complete]", f"inputs.model={finished[0]['pretrain'].path}", f"out={tmp_path}"]
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*words, "steps.complete.max_new_tokens=40"], stdin=slave, stdout=slave, stderr=slave, env={**road.environment(), "TERM": "xterm"},
+        start_new_session=True, preexec_fn=_own_terminal,
+    )  # fmt: skip
+    os.close(slave)
+    screen = Screen(master)
+    screen.until(">>> ")
+    screen.type("def f(x)\x7f):\n")  # a key of line editing: rub out and type again
+    screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
+    screen.type("\x03")
+    screen.until(r":quit leaves")
+    screen.type(":fim\nreturn \n\nx\n\n")
+    screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
+    screen.type("\x04")
+    assert process.wait(60) == 0, screen.text
+    os.close(master)
+    samples = json.loads(next(tmp_path.glob("store/complete/*/samples.json")).read_text())
+    assert [(one["prompt"], one["suffix"]) for one in samples] == [("def f(x):", None), ("return \n", "x\n")]
+    assert "Traceback" not in screen.text
+
+
+def _own_terminal() -> None:
+    import fcntl
+    import termios
+
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+class Screen:
+    """What a terminal has shown, and the keyboard before it."""
+
+    def __init__(self, master: int) -> None:
+        self._master, self.text, self._seen = master, "", 0
+
+    def type(self, keys: str) -> None:
+        os.write(self._master, keys.encode())
+
+    def until(self, pattern: str, seconds: float = 180) -> None:
+        """Wait until the pattern is shown after what was waited for before."""
+        end = time.monotonic() + seconds
+        while not (found := re.compile(pattern).search(self.text, self._seen)):
+            assert time.monotonic() < end, f"{pattern!r} was not shown: {self.text[self._seen :]!r}"
+            if select.select([self._master], [], [], 0.2)[0]:
+                self.text += os.read(self._master, 65536).decode(errors="replace")
+        self._seen = found.end()
