@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
@@ -61,7 +62,6 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra takes it before the overrides only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
     os.environ.setdefault(WORDS, shlex.join(sys.argv[1:]))
-    logging.getLogger("minisc").addHandler(logging.NullHandler())  # before there is a log, nothing of it goes to the screen
     logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
     mind_signals()
     watch()
@@ -83,9 +83,9 @@ def main() -> None:
 
 def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
     """Say what went wrong, keep the traceback for the log; the exit status."""
-    log = logging.getLogger("minisc")
     told = error if isinstance(error, UserError) else of_the_machine(error, run or Path.cwd()) or _of_hydra(error)
-    log.error("%s", told or error, exc_info=None if isinstance(error, UserError) else error)
+    if run is not None:  # before, Hydra's logging would write to the screen
+        logging.getLogger("minisc").error("%s", told or error, exc_info=None if isinstance(error, UserError) else error)
     if told is None:
         path = run / "minisc.log" if run else _left_behind(error)
         first = f"{type(error).__name__}: {str(error)[:300]}".splitlines()[0]
@@ -209,10 +209,12 @@ def _command() -> str:
 
 
 def job_name(number: Any, overrides: Any) -> str:
-    """The folder of a multirun's job: `0,max_lr=1e-3,model=tiny`: its number, and what was not on the command line as it stands."""
-    given = set(shlex.split(os.environ.get(WORDS, "")))
-    own = [word.lstrip("+~") for word in overrides if word not in given]
-    short = [f"{key.rsplit('.', 1)[-1]}={value}" for key, _, value in (word.partition("=") for word in own)]
+    """The folder of a multirun's job: `0,max_lr=0.001,model=tiny`: its number, and what is not the same in all jobs."""
+    words = [word for word in shlex.split(os.environ.get(WORDS, "")) if not word.startswith("-")]
+    parsed = OverridesParser.create().parse_overrides(words)
+    same = {word.key_or_group for word in parsed} - {word.key_or_group for word in parsed if word.is_sweep_override()}
+    own = {key: value for key, _, value in (word.lstrip("+~").partition("=") for word in overrides) if key not in same}
+    short = [f"{key.rsplit('.', 1)[-1]}={value}" for key, value in own.items()]
     return re.sub(r"[^A-Za-z0-9._,=+-]+", "-", ",".join([str(number), *short]))[:LONGEST_NAME]
 
 

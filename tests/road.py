@@ -15,6 +15,7 @@ from typing import Any
 SMALL = (
     "+recipe=pretrain_local", "model=tiny", "model.hidden=64", "model.layers=1", "model.heads=2", "model.kv_heads=1", "tokenizer.vocab_size=400",
     "trainer=cpu", "budget=24k", "seq_len=128", "trainer.batch_tokens=1024", "trainer.checkpoint_every=2", "source.part_bytes=20_000", "engine.workers=2",
+    "filters=[license,syntax,exact_dup,near_dup]",
 )  # fmt: skip
 
 

@@ -36,7 +36,7 @@ def option(path: Path) -> tuple[dict[str, Any], str]:
     """The node of an option with its variants' bases merged in, and the option's own name."""
     group, name = path.parent.name, path.stem
     word = f"+{group}=[{name}]" if group in PLURAL else f"{group}={name}"
-    values = composed(word, "source.path=somewhere") if group == "source" and name != "installed" else composed(word)
+    values = composed(word, "source.path=somewhere") if group == "source" and not name.startswith("installed") else composed(word)
     return (values[group][name] if group in PLURAL else values[group]), name
 
 

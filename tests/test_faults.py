@@ -54,7 +54,12 @@ def mounted(tmp_path: Path) -> Iterator[tuple[Path, object]]:
 
 def start(corpus: Path, out: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        road.command(corpus, out, *words), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=road.environment(), start_new_session=True
+        road.command(corpus, out, *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=road.environment(),
+        start_new_session=True,
     )
 
 
@@ -132,7 +137,9 @@ MOMENTS = {
 
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize(("sign", "status", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "asked to end")])
-def test_a_signal_ends_it_with_a_clean_word(corpus: Path, tmp_path: Path, moment: str, sign: signal.Signals, status: int, word: str) -> None:
+def test_a_signal_ends_it_with_a_clean_word(
+    corpus: Path, tmp_path: Path, moment: str, sign: signal.Signals, status: int, word: str
+) -> None:
     process = start(corpus, tmp_path, "steps=[collect,curate,train_tokenizer,pack,pretrain]", "budget=200k")
     if MOMENTS[moment]:
         until(process, tmp_path, str(MOMENTS[moment]))
@@ -142,7 +149,9 @@ def test_a_signal_ends_it_with_a_clean_word(corpus: Path, tmp_path: Path, moment
     code, told = finished(process, seconds=60)
     assert code == status and f"{word}; the same line goes on where it stopped" in re.sub(r"\s+", " ", told), told
     assert "Traceback" not in told, told
-    assert not any(f"PPid:\t{process.pid}\n" in path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/status") if path.exists())
+    assert not any(
+        f"PPid:\t{process.pid}\n" in path.read_text(errors="replace") for path in Path("/proc").glob("[0-9]*/status") if path.exists()
+    )
 
 
 def test_a_signal_while_it_imports_ends_it_without_a_traceback(corpus: Path, tmp_path: Path) -> None:
@@ -178,7 +187,9 @@ def test_nothing_needs_hard_links(corpus: Path, whole: Path, tmp_path: Path) -> 
         "sys.addaudithook(refuse)\n"
     )
     environment = {**road.environment(), "PYTHONPATH": f"{tmp_path / 'hooks'}:{os.environ.get('PYTHONPATH', '')}"}
-    probe = subprocess.run([sys.executable, "-c", f"import os; os.link('{__file__}', '{tmp_path}/x')"], env=environment, capture_output=True, text=True)
+    probe = subprocess.run(
+        [sys.executable, "-c", f"import os; os.link('{__file__}', '{tmp_path}/x')"], env=environment, capture_output=True, text=True
+    )
     assert "Operation not permitted" in probe.stderr
     told = subprocess.run(road.command(corpus, tmp_path / "out", CURATE), env=environment, capture_output=True, text=True, timeout=200)
     assert told.returncode == 0, told.stdout + told.stderr

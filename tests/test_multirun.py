@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from minisc import app
+from minisc.core.runs import read_run
 from tests import road, small_corpus
 
 pytestmark = pytest.mark.system
-SWEEP = ("-m", "trainer.max_lr=1e-3,3e-3", "seed=0,1", "evals=[bits_per_byte]", "steps=[collect,curate,train_tokenizer,pack,pretrain,evaluate]")
+SWEEP = (
+    "-m",
+    "trainer.max_lr=1e-3,3e-3",
+    "seed=0,1",
+    "evals=[bits_per_byte]",
+    "steps=[collect,curate,train_tokenizer,pack,pretrain,evaluate]",
+)
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +39,13 @@ def jobs(out: Path) -> list[Path]:
     return sorted(path.parent for path in out.glob("multirun/*/*/*/run.json"))
 
 
+def steps_of(job: Path) -> list[int]:
+    """The steps of the curve that the job's model carries."""
+    model = next(made.artifact for made in read_run(job).made if made.step == "pretrain")
+    assert model is not None
+    return [json.loads(line)["step"] for line in (model / "metrics.jsonl").read_text().splitlines()]
+
+
 def test_one_curation_and_a_training_for_each_job(swept: tuple[Path, str]) -> None:
     out, _ = swept
     made = {step.name: len(list(step.glob("*/manifest.json"))) for step in (out / "store").iterdir() if step.is_dir()}
@@ -38,7 +53,12 @@ def test_one_curation_and_a_training_for_each_job(swept: tuple[Path, str]) -> No
 
 
 def test_jobs_have_readable_names(swept: tuple[Path, str]) -> None:
-    assert [job.name for job in jobs(swept[0])] == ["0,max_lr=1e-3,seed=0", "1,max_lr=1e-3,seed=1", "2,max_lr=3e-3,seed=0", "3,max_lr=3e-3,seed=1"]
+    assert [job.name for job in jobs(swept[0])] == [
+        "0,max_lr=1e-3,seed=0",
+        "1,max_lr=1e-3,seed=1",
+        "2,max_lr=3e-3,seed=0",
+        "3,max_lr=3e-3,seed=1",
+    ]
 
 
 def test_every_job_has_its_whole_curve_and_the_final_score(swept: tuple[Path, str]) -> None:
@@ -47,7 +67,7 @@ def test_every_job_has_its_whole_curve_and_the_final_score(swept: tuple[Path, st
         events = EventAccumulator(str(job / "tensorboard"))
         events.Reload()
         told = events.Tags()["scalars"]
-        assert len(events.Scalars("train/loss")) >= 5 and "eval/bits_per_byte" in told
+        assert [event.step for event in events.Scalars("train/loss")] == steps_of(job) and "eval/bits_per_byte" in told
         assert "_hparams_/session_start_info" in events.summary_metadata
         figures[job.name] = events.Scalars("eval/bits_per_byte")[0].value
     assert len(set(figures.values())) == 4
@@ -72,7 +92,7 @@ def test_the_sweep_again_is_served_from_the_store(corpus: Path, swept: tuple[Pat
     assert len(again) == 4
     events = EventAccumulator(str(again[-1] / "tensorboard"))
     events.Reload()
-    assert len(events.Scalars("train/loss")) >= 5
+    assert [event.step for event in events.Scalars("train/loss")] == steps_of(again[-1])
 
 
 def test_a_job_that_fails_is_named_and_the_others_are_run(corpus: Path, swept: tuple[Path, str]) -> None:
@@ -95,12 +115,12 @@ def test_compare_and_prune_see_the_jobs(corpus: Path, swept: tuple[Path, str]) -
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        (["+recipe=tiny", "trainer.max_lr=1e-3", "model=20m"], "3,max_lr=1e-3,model=20m"),
+        (["+recipe=tiny", "trainer.max_lr=0.001", "model=20m", "source.part_bytes=20000"], "3,max_lr=0.001,model=20m"),
         (["+recipe=tiny", "source.path=/a b/c*", "filters=[pii]"], "3,path=-a-b-c-,filters=-pii-"),
         (["+recipe=tiny"], "3"),
         (["+recipe=tiny", "inputs.model=" + "x" * 500], ("3,model=" + "x" * 500)[:120]),
     ],
 )
 def test_names_of_folders(monkeypatch: pytest.MonkeyPatch, overrides: list[str], name: str) -> None:
-    monkeypatch.setenv(app.WORDS, "-m +recipe=tiny trainer.max_lr=1e-3,3e-3 model=tiny,20m")
+    monkeypatch.setenv(app.WORDS, "-m +recipe=tiny trainer.max_lr=1e-3,3e-3 model=tiny,20m source.part_bytes=20_000")
     assert app.job_name(3, overrides) == name

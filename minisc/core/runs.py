@@ -20,8 +20,8 @@ from minisc.core.errors import BadInput, UserError
 STORY = "run.json"
 STORE, RUNS = "store", ("runs", "multirun")
 _STEP, _FINGERPRINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}"), re.compile(r"[0-9a-f]{8,64}")
-# Figures by which runs are ranked, the first that all have; all of them are better when lower.
-RANKED = ("bits_per_byte", "final_loss", "loss")
+# Figures by which runs are ranked, the first that any has; lower is better for all of them.
+RANKED = ("bits_per_byte", "train_loss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

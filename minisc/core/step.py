@@ -4,7 +4,7 @@ A step is a frozen dataclass of settings. It declares what kind of artifact it `
 the runner fills each role from the nearest earlier step that makes the kind, or from `inputs.<role>=…`. An artifact may
 provide several kinds: a model carries its tokenizer.
 
-    makes    documents, tokenizer, tokens, model, evaluation, samples, export, index
+    makes    documents, tokenizer, tokens, model, evaluation, samples, export, index, scorer
     needs    {"documents": Need("documents"), "tokenizer": Need("tokenizer", optional=True)}
 
 A step with `stored = False` (report, compare, prune) makes nothing for the store: it runs every time and writes into the
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-KINDS = ("documents", "tokenizer", "tokens", "model", "evaluation", "samples", "export", "index")
+KINDS = ("documents", "tokenizer", "tokens", "model", "evaluation", "samples", "export", "index", "scorer")
 Inputs = Mapping[str, Any]  # role -> Artifact, None (optional and absent) or list of Artifact (many)
 
 

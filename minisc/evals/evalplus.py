@@ -2,8 +2,8 @@
 
 Prompt: stripped, and a line feed. The completion ends at the first stop string, tabs become four spaces, and of prompt and completion
 what the entry point needs is kept (`extraction.reachable`). A sample passes when it answers as the reference does on the base inputs and on the
-added ones. EvalPlus gives each input max(4 s, 4 x the reference's time), at most 60 s in all; here the sandbox's wall clock
-is for all inputs together, the reference included.
+added ones. EvalPlus gives each input max(4 s, 4 x the reference's time), at most 60 s in all; here a round of up to 64 inputs
+has that time, and the sandbox's limits are for all rounds together.
 """
 
 from __future__ import annotations

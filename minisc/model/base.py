@@ -108,6 +108,12 @@ def load(folder: Path, device: str | torch.device = "cpu", dtype: torch.dtype | 
     return LoadedModel(module.eval(), spec, vocab_size)
 
 
+def spec_of(folder: Path) -> ModelSpec:
+    """The size of the model in a folder, from its config.json alone. Raises BadInput as `load` does."""
+    config = _config(folder / CONFIG)
+    return _architecture(config).from_config(config)
+
+
 def _config(path: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from minisc.core.errors import MissingExtra, UserError
 
+_CLIENTS = ("httpx", "httpx2", "requests", "httpcore")  # whose errors the hub's client lets through, by its version
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 
@@ -21,6 +22,12 @@ def check_id(repository: str, where: str) -> None:
         raise UserError(f"{repository!r} is no repository of the hub", where=where, do="name it as <owner>/<name>")
 
 
+def check_name(name: str, where: str) -> None:
+    """Raises UserError for what cannot be the second part of such an id, or of a file's name."""
+    if not _ID.fullmatch(f"owner/{name}"):
+        raise UserError(f"{name!r} cannot name a model", where=f"{where}={name}", do=f"{where}=minisc (letters, digits, - . _)")
+
+
 def push(folder: Path, repository: str, where: str, *, endpoint: str | None = None) -> str:
     """Upload all files as one commit; returns its address. Raises UserError when the hub refuses, MissingExtra without the package."""
     try:
@@ -28,8 +35,6 @@ def push(folder: Path, repository: str, where: str, *, endpoint: str | None = No
         from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError, OfflineModeIsEnabled
     except ModuleNotFoundError as error:
         raise MissingExtra.named("huggingface_hub", "hub", where) from error
-    import httpx
-
     hub = HfApi(endpoint=endpoint)
     try:
         hub.create_repo(repository, private=True, exist_ok=True)
@@ -41,7 +46,9 @@ def push(folder: Path, repository: str, where: str, *, endpoint: str | None = No
     except HfHubHTTPError as error:
         do = "set HF_TOKEN to a token that may write there" if error.response.status_code in (401, 403) else "run the same line again"
         raise UserError(f"the hub refused: {str(error).splitlines()[0]}", where=where, do=do) from error
-    except httpx.HTTPError as error:
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in _CLIENTS:
+            raise
         raise UserError(
             f"the hub cannot be reached: {error}", where=where, do="run the same line again: what was made stays made"
         ) from error

@@ -114,9 +114,9 @@ _TOLD = (
 def _training(facts: Facts) -> str:
     figures = facts.training.get("figures", {})
     rows = [
-        [words, plain(form.format(figures[name]))]
+        [words, form.format(value) if isinstance(value, (int, float)) else plain(value)]
         for name, words, form in _TOLD
-        if name in figures and (isinstance(figures[name], (int, float)) or form == "{}") and figures[name] is not None
+        if (value := figures.get(name)) is not None
     ]
     versions = facts.training.get("versions", {})
     told = table(["", ""], rows) if rows else "The training itself is not known to this card.\n"

@@ -16,6 +16,7 @@ import gc
 import importlib
 import os
 import select
+import shutil
 import signal
 import socket
 import sys
@@ -69,6 +70,9 @@ def _examine(control: socket.socket, level: str, folder: str, order: Any, own: i
     status = _wait(child, order["wall_seconds"] + _GRACE_SECONDS)
     if not confine.at_least(level, "namespaces"):
         _end_orphans()
+    if level != "full":
+        for left in Path(folder).iterdir():
+            shutil.rmtree(left, ignore_errors=True)  # what is nested too deep stays until the pool is closed
     return status
 
 

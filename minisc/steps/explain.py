@@ -61,7 +61,8 @@ class Explain(Step):
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
         corpus: Artifact = inputs["documents"]
-        count, rows = 0, []
+        count = 0
+        rows: list[dict[str, Any]] = []
         for row in _matches(_parts(corpus), str(self.uid)):
             count += 1
             if len(rows) < SHOWN:

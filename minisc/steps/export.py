@@ -69,7 +69,7 @@ class Export(Step):
         for one in self.gguf_types:
             gguf_file.check_type(one)
         pretokenizers.name_for({}, self.pretokenizer)
-        hub.check_id(f"owner/{self.name}", f"{WHERE}.name={self.name}")
+        hub.check_name(self.name, f"{WHERE}.name")
         if self.push is not None:
             hub.check_id(self.push, f"{WHERE}.push={self.push}")
         if "gguf" in self.formats:

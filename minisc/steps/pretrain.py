@@ -1,122 +1,29 @@
-"""pretrain: a model from nothing, on token shards.
-
-In: tokens (one artifact, or several of a mixture). Out: a `model` artifact that carries its tokenizer: model.safetensors,
-config.json, tokenizer.json, metrics.jsonl (the whole curve). TensorBoard events are written into the run's folder, live
-while training, replayed from the curve when the step comes from the store, with the settings for the HPARAMS page.
-A budget above what the data holds is said with both numbers, and met by telling the data again.
-"""
+"""pretrain: a model from nothing, on token shards. What it shares with `finetune` is told in `training.py`."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from minisc.core.artifact import Artifact, Figures, Work
-from minisc.core.budget import tokens_of
-from minisc.core.errors import UserError
-from minisc.core.step import Context, Cost, Inputs, Need, Step
+from minisc.core.artifact import Figures, Work
+from minisc.core.step import Context, Cost, Inputs, Need
 from minisc.model.base import ModelSpec
-from minisc.tokens.reader import Reader
-from minisc.trainer.fit import Fit
-
-EVENTS = "tensorboard"
+from minisc.steps.training import Training, check_length
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pretrain(Step):
+class Pretrain(Training):
     version: ClassVar[int] = 1
-    makes: ClassVar[tuple[str, ...]] = ("model", "tokenizer")
     needs: ClassVar[Mapping[str, Need]] = {"tokens": Need("tokens", many=True)}
 
     model: ModelSpec
-    tokens: Reader
-    trainer: Fit
-    budget: str
-    seed: int
 
     def __post_init__(self) -> None:
-        if self.tokens.seq_len > self.model.max_positions:
-            raise UserError(
-                "the model cannot take samples that long", where=f"seq_len={self.tokens.seq_len}, model.max_positions={self.model.max_positions}",
-                do=f"seq_len={self.model.max_positions}, or a larger model.max_positions",
-            )  # fmt: skip
+        check_length(self.tokens, self.model)
 
     def cost(self, inputs: Mapping[str, Mapping[str, float]], context: Context) -> Cost:
-        vocabulary = round(inputs["tokens"].get("vocabulary", 0)) or STARCODER2_VOCABULARY
-        parameters = self.model.parameters(vocabulary)
-        budget = tokens_of(self.budget, parameters)
-        flops = budget * self.model.flops_per_token(vocabulary, self.tokens.seq_len)
-        held = inputs["tokens"].get("tokens", 0)
-        speed, device = expected_speed(self.trainer.accelerator)
-        return Cost(
-            seconds=flops / speed, flops=flops, tokens=budget, disk_bytes=parameters * BYTES_PER_PARAMETER, expect={"parameters": parameters},
-            remark=f"{parameters / 1e6:.1f}M parameters, {budget / held:.2g} epochs, {device}" if held else f"{parameters / 1e6:.1f}M parameters, {device}",
-        )  # fmt: skip
+        return self.training_cost(self.model, inputs["tokens"])
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
-        from minisc.model.base import save
-        from minisc.tokenizer.base import Tokenizer
-        from minisc.tokens.pack import open_tokens
-
-        first: Artifact = inputs["tokens"][0]
-        shutil.copyfile(first.file("tokenizer.json"), work.path / "tokenizer.json")
-        for artifact in inputs["tokens"]:
-            artifact.files("tokens")  # checksums, once
-        stores = [open_tokens(artifact.path) for artifact in inputs["tokens"]]
-        tokenizer = Tokenizer.load(work.path)
-        windows = self.tokens.open(stores, tokenizer)
-        held = sum(int(artifact.figures["tokens"]) for artifact in inputs["tokens"])
-        budget = tokens_of(self.budget, self.model.parameters(tokenizer.vocab_size))
-        say_epochs(budget, held, work.context)
-        told = self.trainer.train(
-            spec=self.model, vocab_size=tokenizer.vocab_size, windows=windows, budget_tokens=budget,
-            bytes_per_token=sum(store.bytes for store in stores) / held, seed=self.seed, scratch=work.scratch, metrics=work.path / "metrics.jsonl",
-            event_dirs=work.context.run / EVENTS, speak=work.context.speak, init_from=None,
-        )  # fmt: skip
-        save(work.path, told.module, self.model, tokenizer.vocab_size)
-        return {**told.figures, "epochs": budget / held}
-
-    def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
-        from minisc.trainer.events import log_hparams, replay
-
-        events = context.run / EVENTS
-        if cached:
-            replay(artifact.file("metrics.jsonl"), events)
-        settings: dict[str, Any] = {**self.trainer.told(), "budget": self.budget, "seed": self.seed, "seq_len": self.tokens.seq_len}
-        settings |= {f"model.{name}": value for name, value in vars(self.model).items()}
-        log_hparams(
-            events, settings, {f"final/{name}": value for name, value in artifact.figures.items() if isinstance(value, (int, float))}
-        )
-
-
-STARCODER2_VOCABULARY = 49_152
-BYTES_PER_PARAMETER = 16  # fp32 weights, and a checkpoint with two moments of the optimizer
-# FLOP/s that small models reach in training: bf16 on one core of a server CPU (measured, recipes/README.md), and 40 % of an
-# H100's dense bf16 peak of 989 TFLOP/s (NVIDIA's data sheet).
-CPU_CORE, GPU = 1.2e11, 0.4 * 989e12
-
-
-def expected_speed(accelerator: str) -> tuple[float, str]:
-    """FLOP/s to plan with, and on what; known without loading torch."""
-    if accelerator == "gpu" or (accelerator == "auto" and Path("/proc/driver/nvidia/version").exists()):
-        return GPU, "on one GPU of the H100's kind"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return CPU_CORE * cores, f"on {cores} CPU cores"
-
-
-def say_epochs(budget: int, held: int, context: Context) -> None:
-    if budget > held:
-        context.speak.line(
-            f"the budget of {budget:,} tokens is more than the {held:,} that the data holds: it is told {budget / held:.1f} times"
-        )
-    if budget > MANY_EPOCHS * held:
-        context.speak.warn(
-            f"more than {MANY_EPOCHS} epochs teach little (arXiv 2305.16264); a larger source, or budget={max(1, MANY_EPOCHS * held // 10**6)}M"
-        )
-
-
-MANY_EPOCHS = 4
+        return self.train(work, inputs["tokens"], self.model, init_from=None)

@@ -24,6 +24,7 @@ from minisc.core.errors import BadInput, MissingExtra, UserError, did_you_mean
 
 PROMPT, SOLUTION = "prompt", "solution"
 _FIELDS = {"file": "", "hub": "", "id": "", PROMPT: [], SOLUTION: []}
+_OTHERWISE = "benchmarks=<folder that holds the benchmark files>, or leave the filter out: '~filters.decontaminate'"
 _TRIPLE = re.compile(r'"""(.*?)"""|\'\'\'(.*?)\'\'\'', re.DOTALL)
 
 
@@ -131,12 +132,16 @@ def _from_hub(benchmark: Benchmark) -> Path:
     try:
         import huggingface_hub
     except ImportError as error:
-        raise MissingExtra.named("huggingface_hub", "hub", f"benchmark {benchmark.name}") from error
+        raise MissingExtra(
+            "benchmarks are fetched from the hub, and the package 'huggingface_hub' is not installed",
+            where=f"benchmark {benchmark.name}",
+            do=f"pip install 'minisc[hub]', or {_OTHERWISE}",
+        ) from error
     try:
         return Path(huggingface_hub.hf_hub_download(dataset, file, repo_type="dataset"))
     except Exception as error:  # the hub's client raises many kinds: no network, no such file, gated
         raise UserError(
             f"the benchmark {benchmark.name!r} is not to be had from the hub: {type(error).__name__}",
             where=f"{dataset}, file {file}",
-            do="benchmarks=<folder that holds the benchmark files>",
+            do=_OTHERWISE,
         ) from error

@@ -107,7 +107,7 @@ def identify(text: str) -> str | None:
 
 def _read(words: bytes) -> str | None:
     found, before = _texts_in(words)
-    found = found or _named_in(words)
+    found = found or _named_in(words) or _bare_name(words)
     if not found:
         return UNKNOWN if any(phrase in words for phrase in known().rights) else None
     parts = list(dict.fromkeys(found))
@@ -185,6 +185,13 @@ def _named_in(words: bytes) -> list[str]:
             if spdx:
                 found.append((at, spdx))
     return [spdx for _, spdx in sorted(found)]
+
+
+def _bare_name(words: bytes) -> list[str]:
+    """A license file that holds a name and nothing else: "Apache 2.0"."""
+    listed = words.split()
+    named = longest_name(listed, whole=True) if len(listed) <= _NAME_WORDS else None
+    return [named] if named else []
 
 
 def longest_name(words: list[bytes], *, whole: bool = False) -> str | None:

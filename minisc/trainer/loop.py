@@ -36,7 +36,7 @@ from minisc.trainer.module import Training
 if TYPE_CHECKING:
     from minisc.trainer.fit import Fit
 
-MICRO_TOKENS_CPU = 2048  # activations of a small model stay in the caches; measured, `tests/benchmarks/bench_train.py`
+MICRO_TOKENS_CPU = 2048  # 1,024 to 4,096 are alike in speed on the tiny model (`tests/benchmarks/bench_train.py`); memory grows with it
 MEMORY_SHARE = 0.5  # of a GPU's memory, for activations; the rest is weights, optimizer, logits and what the estimate forgets
 
 

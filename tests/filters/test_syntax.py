@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import symtable
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -126,3 +130,40 @@ def test_the_parsers_version_enters_the_fingerprint() -> None:
 def test_bad_values_are_refused_when_built() -> None:
     with pytest.raises(UserError):
         Syntax(expected_drop=-0.1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(a, a):\n    pass\n",
+        "def f():\n    x = 1\n    global x\n",
+        "nonlocal x\n",
+        "def f(x):\n    global x\n",
+        "from __future__ import braces\n",
+        "class A:\n    x = [(y := 1) for y in z]\n",
+        "return 1\n",
+        "\ufeffx = 1\n",
+    ],
+)
+def test_what_only_a_later_stage_of_the_compiler_refuses_stays(text: str) -> None:
+    assert fault(text) == ""
+
+
+@pytest.mark.parametrize("form", ["x = {}1", "x = a{}"], ids=["in front", "behind"])
+def test_the_quick_way_lets_nothing_through_that_the_tree_refuses(form: str) -> None:
+    """Both have their limits of nesting; if the symbol table's were the higher one, the answer would depend on the caller's stack."""
+
+    def passes(parse: Callable[[str], object], text: str) -> bool:
+        try:
+            parse(text)
+        except (RecursionError, MemoryError):
+            return False
+        return True
+
+    def refused_only_by_the_tree() -> list[int]:
+        texts = {depth: form.format(("-" if "1" in form else ".b") * depth) for depth in range(2960, 2990)}
+        quick = {depth: passes(lambda text: symtable.symtable(text, "t", "exec"), text) for depth, text in texts.items()}
+        return [depth for depth, text in texts.items() if quick[depth] and not passes(ast.parse, text)]
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(refused_only_by_the_tree).result() == []

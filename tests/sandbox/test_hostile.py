@@ -236,6 +236,11 @@ def test_a_program_cannot_meet_the_one_before_it(pools: dict[str, Pool]) -> None
     assert first.passed and again.passed, (first, again)
 
 
+def test_what_a_program_writes_goes_with_it(pool: Pool) -> None:
+    assert judged(pool, "import os\nos.makedirs('a/b')\nopen('a/b/c', 'w').write('x')\ndef add(a, b): return 4").passed
+    assert [left for worker in pool._workers for left in (worker._folder / "scratch").iterdir()] == []
+
+
 def test_the_disk_has_an_end(pools: dict[str, Pool]) -> None:
     code = "def add(a, b):\n for n in range(99): open(str(n), 'wb').write(bytes(1 << 19))"
     outcome = judged(given(pools, "full"), code)

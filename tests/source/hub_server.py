@@ -75,7 +75,11 @@ class _Handler(BaseHTTPRequestHandler):
             if name not in hub.files:
                 self._answer(404, {"X-Error-Code": "EntryNotFound"}, b"{}")
                 return
-            told = {"X-Repo-Commit": hub.commit, "X-Linked-Etag": f'"{content(hub.files[name])}"', "X-Linked-Size": str(len(hub.files[name]))}
+            told = {
+                "X-Repo-Commit": hub.commit,
+                "X-Linked-Etag": f'"{content(hub.files[name])}"',
+                "X-Linked-Size": str(len(hub.files[name])),
+            }
             self._answer(302, told | {"Location": f"http://localhost:{hub.port}/stored/{name}"}, b"")
         else:
             self._answer(404, {"X-Error-Code": "RevisionNotFound"}, b"{}")
@@ -111,7 +115,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(416, {"Content-Range": f"bytes */{len(data)}"}, b"")
             return
         self.send_response(206)
-        for key, value in {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(data)}", "Content-Length": str(len(part)), "ETag": '"of the store"'}.items():
+        for key, value in {
+            "Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(data)}",
+            "Content-Length": str(len(part)),
+            "ETag": '"of the store"',
+        }.items():
             self.send_header(key, value)
         self.end_headers()
         if trouble == "cut":

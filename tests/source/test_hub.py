@@ -152,7 +152,9 @@ def test_a_wrong_name_is_said_before_anything_is_read(folder: Path, tmp_path: Pa
     assert says in caught.value.what and do in caught.value.do
 
 
-@pytest.mark.parametrize("values", [{"dataset": None}, {"columns": {"text": None}}, {"columns": {"txt": "a"}}, {"max_line_bytes": 5}, {"max_bytes": 0}])
+@pytest.mark.parametrize(
+    "values", [{"dataset": None}, {"columns": {"text": None}}, {"columns": {"txt": "a"}}, {"max_line_bytes": 5}, {"max_bytes": 0}]
+)
 def test_bad_settings_are_refused(tmp_path: Path, values: dict[str, Any]) -> None:
     with pytest.raises(UserError) as caught:
         source(tmp_path, **values)

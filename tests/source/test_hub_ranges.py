@@ -47,7 +47,10 @@ def read(file: HubFile, start: int = 0, size: int = -1) -> bytes:
 def test_a_snapshot_names_commit_sizes_and_contents(hub: Hub, tmp_path: Path) -> None:
     told = place(tmp_path).snapshot("*.jsonl")
     assert told.commit == hub.commit and told.identity() == {"hub": "owner/set", "commit": hub.commit}
-    assert [(file.path, file.name, file.size) for file in told.files] == [("data/a.jsonl", "a.jsonl", 100_000), ("data/b.jsonl", "b.jsonl", 500)]
+    assert [(file.path, file.name, file.size) for file in told.files] == [
+        ("data/a.jsonl", "a.jsonl", 100_000),
+        ("data/b.jsonl", "b.jsonl", 500),
+    ]
     assert hub.asked == ["/api/datasets/owner/set/revision/main", f"/api/datasets/owner/set/tree/{hub.commit}/data"]
 
 
@@ -61,7 +64,9 @@ def test_only_the_blocks_that_are_read_are_fetched_and_only_once(hub: Hub, tmp_p
     assert read(file, 99_990) == DATA[99_990:] and read(file, 100_000) == b"" and hub.ranges == []
 
 
-@pytest.mark.parametrize("trouble", [["429", "429"], ["503", "500"], ["reset", "reset"], ["cut", "cut", "cut"], ["cut", "reset", "429", "cut", "503"]])
+@pytest.mark.parametrize(
+    "trouble", [["429", "429"], ["503", "500"], ["reset", "reset"], ["cut", "cut", "cut"], ["cut", "reset", "429", "cut", "503"]]
+)
 def test_passing_trouble_is_waited_out(hub: Hub, tmp_path: Path, trouble: list[str]) -> None:
     file = first(tmp_path)
     hub.trouble = list(trouble)
@@ -114,7 +119,9 @@ def test_a_token_is_sent_to_the_endpoint_alone(hub: Hub, tmp_path: Path, monkeyp
     assert {host for host, token in hub.tokens if token} == {"127.0.0.1"} and ("localhost", None) in hub.tokens
 
 
-def test_a_known_commit_is_not_asked_for_again_and_a_branch_is_remembered(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_commit_is_not_asked_for_again_and_a_branch_is_remembered(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = place(tmp_path, revision=hub.commit).snapshot("*.jsonl")
     hub.asked.clear()
     assert place(tmp_path, revision=hub.commit).snapshot("*.jsonl") == told and hub.asked == []

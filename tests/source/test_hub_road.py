@@ -20,7 +20,14 @@ from .hub_server import Hub
 from .swallow_shard import write_shard
 
 pytestmark = pytest.mark.system
-WORDS = ("steps=[collect]", "source=swallow", "source.part_bytes=262144", "source.max_line_bytes=65536", "source.block_bytes=65536", "engine.workers=2")
+WORDS = (
+    "steps=[collect]",
+    "source=swallow",
+    "source.part_bytes=262144",
+    "source.max_line_bytes=65536",
+    "source.block_bytes=65536",
+    "engine.workers=2",
+)
 
 
 @pytest.fixture(scope="module")

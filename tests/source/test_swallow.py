@@ -207,8 +207,15 @@ def test_the_same_shards_elsewhere_have_the_same_identity(tmp_path: Path, hashes
 def test_without_a_network_there_is_a_plan_and_a_refusal(tmp_path: Path, hashes: Hashes) -> None:
     nowhere = source(None, downloads=str(tmp_path / "downloads"))
     everything = nowhere.listing(None, hashes)
-    assert (everything.parts, everything.download_bytes, everything.documents, everything.requests) == ((), 889_000_000_000, 28_705_016, 150)
-    assert everything.bytes == pytest.approx(216.8e9, rel=1e-3) and "150 files" in everything.remark and "cannot be asked" in everything.remark
+    assert (everything.parts, everything.download_bytes, everything.documents, everything.requests) == (
+        (),
+        889_000_000_000,
+        28_705_016,
+        150,
+    )
+    assert (
+        everything.bytes == pytest.approx(216.8e9, rel=1e-3) and "150 files" in everything.remark and "cannot be asked" in everything.remark
+    )
     some = nowhere.listing(32_000_000_000, hashes)  # 4 B tokens at 8 bytes each
     assert some.bytes == pytest.approx(32e9, rel=1e-3) and some.download_bytes == pytest.approx(131.2e9, rel=1e-3) and some.requests == 23
     assert "131.2 GB are needed: 23 files" in some.remark
@@ -240,7 +247,9 @@ def test_the_hub_gives_the_rows_that_the_folder_gives(hub: Hub, tmp_path: Path, 
     assert rows_of(remote, hashes) == rows_of(folder, hashes)
     told, same = remote.listing(None, hashes), folder.listing(None, hashes)
     assert told.identity == {**same.identity, "hub": module.DATASET, "commit": hub.commit}
-    assert [(part.shard.name, part.start, part.stop) for part in told.parts] == [(part.shard.name, part.start, part.stop) for part in same.parts]
+    assert [(part.shard.name, part.start, part.stop) for part in told.parts] == [
+        (part.shard.name, part.start, part.stop) for part in same.parts
+    ]
     assert describe(remote) == describe(on_the_hub(tmp_path / "elsewhere", revision=hub.commit, block_bytes=4096))
 
 
@@ -304,7 +313,9 @@ def test_a_shard_that_changes_after_the_listing_stops_the_run(tmp_path: Path, ha
     assert error.value.where == str(path)
 
 
-@pytest.mark.parametrize("values", [{"max_line_bytes": 10}, {"part_bytes": 2048, "max_line_bytes": 4096}, {"max_bytes": 0}, {"block_bytes": 0}])
+@pytest.mark.parametrize(
+    "values", [{"max_line_bytes": 10}, {"part_bytes": 2048, "max_line_bytes": 4096}, {"max_bytes": 0}, {"block_bytes": 0}]
+)
 def test_bad_settings_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(UserError) as error:
         source(None, **values)

@@ -61,7 +61,12 @@ def test_a_run_that_is_not_there_is_said(where: Context) -> None:
 
 @pytest.mark.parametrize(
     "steps",
-    [[{"step": "../../etc", "fingerprint": "ab" * 10, "artifact": None}], [{"step": "collect", "fingerprint": "../x", "artifact": None}], [7], {"a": 1}],
+    [
+        [{"step": "../../etc", "fingerprint": "ab" * 10, "artifact": None}],
+        [{"step": "collect", "fingerprint": "../x", "artifact": None}],
+        [7],
+        {"a": 1},
+    ],
 )
 def test_names_from_a_story_never_become_paths(tmp_path: Path, steps: Any) -> None:
     with pytest.raises(BadInput, match="story of a run cannot be read"):

@@ -109,7 +109,7 @@ def test_an_interrupted_completion_is_kept_and_the_session_goes_on(generator: Ge
 
     session = Session(generator, Sampling(**SETTINGS), ask=_asked(iter(["def f(", "x = "])), show=show)
     session.talk()
-    assert [one["finish_reason"] for one in session.samples][0] == "interrupted"
+    assert session.samples[0]["finish_reason"] == "interrupted"
     assert len(session.samples) == 2
     assert "".join(shown[1:3]) == session.samples[0]["completion"]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ def test_gguf_stands_beside_it(finished: Road, tmp_path: Path) -> None:
     names = sorted(path.name for path in (artifact.path / "repository" / "gguf").iterdir())
     assert names == ["small-F16.gguf", "small-Q8_0.gguf"]
     assert 0 < artifact.figures["gguf_f16_relative_error"] < artifact.figures["gguf_q8_0_relative_error"] < 0.01
-    assert 0.9 < artifact.figures["gguf_same_tokens"] < 1
+    assert 0.9 < artifact.figures["gguf_same_tokens"] <= 1
     card = (artifact.path / "repository" / "README.md").read_text()
     assert f"{artifact.figures['gguf_same_tokens']:.1%} of" in card
     assert "`superbpe`" in card
@@ -190,11 +189,11 @@ def test_it_speaks_of_where_it_lies(finished: Road, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "what", "do"),
     [
-        ({"dtype": "fp8"}, "weights cannot be written as 'fp8'", "did you mean"),
+        ({"dtype": "fp8"}, "weights cannot be written as 'fp8'", "bf16, fp16, fp32"),
         ({"formats": ["onnx"]}, "there is no format 'onnx'", "gguf, hf"),
         ({"formats": []}, "nothing would be exported", "formats=[hf]"),
         ({"gguf_types": ["q4_k"]}, "cannot be written as 'q4_k'", "llama-quantize"),
-        ({"name": "../../etc"}, "is no repository", "<owner>/<name>"),
+        ({"name": "../../etc"}, "'../../etc' cannot name a model", "steps.export.name=minisc"),
         ({"push": "nobody"}, "is no repository", "<owner>/<name>"),
         ({"pretokenizer": "qwen"}, "'qwen' is not among", "did you mean 'qwen2'?"),
     ],
@@ -216,5 +215,5 @@ def test_weights_that_a_type_cannot_hold_are_refused(finished: Road, tmp_path: P
     from minisc.steps.import_model import ImportModel
 
     steps = {"import_model": ImportModel(path=str(tmp_path / "folder")), "export": Export(**{**SETTINGS, "dtype": "fp16"})}
-    with warnings.catch_warnings(), pytest.raises(UserError, match="float16 cannot hold the weights of model.norm.weight"):
+    with pytest.raises(UserError, match=r"float16 cannot hold the weights of model\.norm\.weight"):
         made.run(steps, made.context(tmp_path / "out"))

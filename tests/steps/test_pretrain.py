@@ -11,7 +11,8 @@ from minisc.core.artifact import Artifact
 from minisc.core.errors import UserError
 from minisc.core.step import Context
 from minisc.model.starcoder2 import Starcoder2
-from minisc.steps.pretrain import EVENTS, Pretrain, say_epochs
+from minisc.steps.pretrain import Pretrain
+from minisc.steps.training import EVENTS, say_epochs
 from minisc.tokens.reader import Reader
 from minisc.trainer.fit import Fit
 from tests import made

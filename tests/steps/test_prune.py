@@ -49,7 +49,9 @@ def names(artifacts: dict[str, Artifact]) -> set[str]:
     return {f"{artifact.path.parent.name}/{artifact.path.name}" for artifact in artifacts.values()}
 
 
-def test_it_lists_what_no_run_refers_to_and_removes_nothing(where: Context, corpora: tuple[dict[str, Artifact], dict[str, Artifact]]) -> None:
+def test_it_lists_what_no_run_refers_to_and_removes_nothing(
+    where: Context, corpora: tuple[dict[str, Artifact], dict[str, Artifact]]
+) -> None:
     first, second = corpora
     assert prune(where) == names(first)
     assert all(artifact.path.exists() for artifact in [*first.values(), *second.values()])
@@ -77,7 +79,9 @@ def test_what_a_kept_artifact_was_made_from_stays(where: Context, corpora: tuple
     assert prune(where) == names(second)
 
 
-def test_runs_beyond_an_age_keep_nothing_and_young_artifacts_stay(where: Context, corpora: tuple[dict[str, Artifact], dict[str, Artifact]]) -> None:
+def test_runs_beyond_an_age_keep_nothing_and_young_artifacts_stay(
+    where: Context, corpora: tuple[dict[str, Artifact], dict[str, Artifact]]
+) -> None:
     first, second = corpora
     assert prune(where, keep_runs_days=29) == names(first) | names(second)
     assert prune(where, keep_runs_days=31) == names(first)

@@ -232,3 +232,16 @@ def test_any_text_is_answered_by_a_valid_expression_or_none(text: str) -> None:
         assert found is None or license_class(found) in (PERMISSIVE, NON_PERMISSIVE)
         assert found is None or normalise(found) == found or found.startswith("LicenseRef-")
     assert license_class(text) in (PERMISSIVE, NO_LICENSE, NON_PERMISSIVE)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Apache 2.0\n", "Apache-2.0"),
+        ("The MIT License\n", "MIT"),
+        ("see the authors\n", None),
+        ("MIT and other things that nobody knows\n", None),
+    ],
+)
+def test_a_license_file_of_one_name(text: str, expected: str | None) -> None:
+    assert identify(text) == expected
