@@ -171,9 +171,9 @@ def test_a_moved_store_gives_what_a_run_of_it_names(corpus: Path, whole: Path, t
     run = next((tmp_path / "there").glob("runs/*/*"))
     story = (run / "run.json").read_text()
     (run / "run.json").write_text(story.replace(str(whole), "/nowhere"))  # as if the old place were gone
-    words = ("steps=[pack]", f"inputs.documents={run}", f"inputs.tokenizer={run}", "plan_only=true")
+    words = ("steps=[train_tokenizer]", f"inputs.documents={run}", "plan_only=true")
     assert "in the store" in road.run(corpus, tmp_path / "there", *words)
-    assert "pack" in road.run(corpus, tmp_path / "elsewhere", *words)
+    assert "train_tokenizer" in road.run(corpus, tmp_path / "elsewhere", *words)
 
 
 def test_nothing_needs_hard_links(corpus: Path, whole: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ MOMENTS = {
 }
 
 
-@pytest.mark.parametrize("moment", ["curate", "pretrain"])
+@pytest.mark.parametrize("moment", ["pretrain"])
 def test_killed_in_the_middle(corpus: Path, whole: dict[str, str], tmp_path: Path, moment: str) -> None:
     assert road.run_and_kill(corpus, tmp_path, there(tmp_path, MOMENTS[moment]), STEPS)
     road.run(corpus, tmp_path, STEPS)

@@ -54,10 +54,10 @@ def test_one_curation_and_a_training_for_each_job(swept: tuple[Path, str]) -> No
 
 def test_jobs_have_readable_names(swept: tuple[Path, str]) -> None:
     assert [job.name for job in jobs(swept[0])] == [
-        "0,max_lr=1e-3,seed=0",
-        "1,max_lr=1e-3,seed=1",
-        "2,max_lr=3e-3,seed=0",
-        "3,max_lr=3e-3,seed=1",
+        "0,max_lr=0.001,seed=0",
+        "1,max_lr=0.001,seed=1",
+        "2,max_lr=0.003,seed=0",
+        "3,max_lr=0.003,seed=1",
     ]
 
 

@@ -34,7 +34,7 @@ def test_every_file_meets_its_fate(corpus: tuple[Path, dict[str, int]], finished
 
 def test_it_says_what_it_did(finished: tuple[Path, str]) -> None:
     out, told = finished
-    for words in ("plan", "near_duplicate 1", "python2 1", "what came out", "bits per byte", "report.html"):
+    for words in ("plan", "near_duplicate 1", "python2 1", "what came out", "bits per byte", "report of"):
         assert words in told, told
     assert "Traceback" not in told
     assert [entry["step"] for entry in road.last_run(out)["steps"]] == [
@@ -51,7 +51,7 @@ def test_it_says_what_it_did(finished: tuple[Path, str]) -> None:
 
 def test_figures_are_plausible(finished: tuple[Path, str]) -> None:
     figures = road.last_run(finished[0])["figures"]
-    assert 2 < figures["bits_per_byte"] < 9
+    assert 1 < figures["bits_per_byte"] < 9
     assert figures["xz_bits_per_byte"] > 0
     assert figures["vocabulary"] == 400
     assert figures["peak_memory_bytes"] > 100e6

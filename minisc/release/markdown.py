@@ -17,7 +17,7 @@ LONGEST = 200  # characters of a name that a card shows
 _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+!|~&$@:-])")
 _UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e0fff]")  # fmt: skip
 # A dot too: `www.somewhere.net` and `http://…` become links by themselves on most sites.
-_LINKED = re.compile(r"(?<=[^\s])\.(?=[^\s])")
+_LINKED = re.compile(r"(?<=\S)\.(?=[^\W\d_])")
 
 
 def plain(text: object) -> str:
