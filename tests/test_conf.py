@@ -23,7 +23,7 @@ OPTIONS = sorted(path for path in CONF.glob("*/*.yaml"))
 PLURAL = {"filters", "steps", "evals"}
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def composed(*words: str) -> dict[str, Any]:
     """The plain configuration of a command line; composing takes 0.1 s, so each line is composed once."""
     GlobalHydra.instance().clear()

@@ -24,7 +24,7 @@ from minisc.core.passes import Corpus, merged_samples, run_passes
 from minisc.core.stage import GlobalStage, Stage
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 
-BYTES_PER_SECOND = 4e6  # of text a core, through license, syntax, exact_dup and near_dup; measured, see recipes/README.md
+BYTES_PER_SECOND = 6e6  # of text on two cores, through license, syntax, exact_dup and near_dup; measured, see recipes/README.md
 
 
 @dataclass(frozen=True, kw_only=True)

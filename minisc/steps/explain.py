@@ -55,9 +55,7 @@ class Explain(Step):
 
     def __post_init__(self) -> None:
         if not self.uid:
-            raise UserError(
-                "which file?", where=f"uid={self.uid}", do="uid=<uid>, uid=swh:1:cnt:<40 hex digits>, uid=<repo>:<path> or uid=<path>"
-            )
+            raise UserError("which file?", where="uid=null", do="uid=<uid>, uid=swh:1:cnt:<40 hex digits>, uid=<repo>:<path> or uid=<path>")
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
         corpus: Artifact = inputs["documents"]

@@ -17,7 +17,7 @@ from minisc.core.errors import UserError
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 from minisc.tokens.pack import encode_part
 
-BYTES_PER_SECOND = 5e6  # of text a core; measured, see recipes/README.md
+BYTES_PER_SECOND = 25e6  # of text on two cores; measured, see recipes/README.md
 
 
 @dataclass(frozen=True, kw_only=True)

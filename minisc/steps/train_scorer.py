@@ -52,9 +52,7 @@ class TrainScorer(Step):
 
     def __post_init__(self) -> None:
         if not self.labels:
-            raise UserError(
-                "which labels?", where=f"labels={self.labels}", do="labels=<file.jsonl> with uid or sha1_git, and score, on each line"
-            )
+            raise UserError("which labels?", where="labels=null", do="labels=<file.jsonl> with uid or sha1_git, and score, on each line")
         for name, least, most in (
             ("ngram", 1, 5),
             ("bits", 8, 26),

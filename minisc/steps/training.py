@@ -98,7 +98,7 @@ STARCODER2_VOCABULARY = 49_152
 BYTES_PER_PARAMETER = 16  # fp32 weights, and a checkpoint with two moments of the optimizer
 # FLOP/s that small models reach in training: bf16 on one core of a server CPU (measured, recipes/README.md), and 40 % of an
 # H100's dense bf16 peak of 989 TFLOP/s (NVIDIA's data sheet).
-CPU_CORE, GPU = 1.2e11, 0.4 * 989e12
+CPU_CORE, GPU = 6e10, 0.4 * 989e12
 
 
 def expected_speed(accelerator: str) -> tuple[float, str]:

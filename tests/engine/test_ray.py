@@ -2,26 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from pathlib import Path
 
 import pytest
 
+from tests.engine.test_local import die_once, square
+
 pytestmark = [pytest.mark.system, pytest.mark.filterwarnings("default")]
-
-
-def square(number: int) -> int:
-    return number * number
-
-
-def die_once(where: tuple[str, int]) -> int:
-    folder, number = where
-    mark = Path(folder) / "died"
-    if number == 3 and not mark.exists():
-        mark.write_text("")
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
 
 
 def test_results_come_in_order_and_a_killed_worker_is_replaced(tmp_path: Path) -> None:

@@ -115,7 +115,7 @@ def test_labels_of_another_corpus_are_an_error(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "where"),
     [
-        ({"labels": None}, "labels=None"), ({"ngram": 0}, "steps.train_scorer.ngram=0"), ({"bits": 40}, "steps.train_scorer.bits=40"),
+        ({"labels": None}, "labels=null"), ({"ngram": 0}, "steps.train_scorer.ngram=0"), ({"bits": 40}, "steps.train_scorer.bits=40"),
         ({"ridge": 0}, "steps.train_scorer.ridge=0"),
     ],
 )  # fmt: skip

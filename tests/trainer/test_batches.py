@@ -40,6 +40,7 @@ def test_windows_that_cannot_be_divided_among_devices() -> None:
     assert caught.value.do == "trainer.batch_tokens=600"
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # of a machine with one core
 @pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.system)])
 def test_the_loader_begins_at_any_step(workers: int) -> None:
     cut = plan(seq_len=16, batch_tokens=16 * 5, budget_tokens=16 * 5 * 4, micro_batch=2, ranks=1, vocab_size=64)
