@@ -67,7 +67,11 @@ class Hub(Source):
             raise UserError(
                 "the column that holds the text must be named", where="source.columns.text=null", do="source.columns.text=content"
             )
-        if not 1024 <= self.max_line_bytes <= self.part_bytes or self.block_bytes < 1 or (self.max_bytes is not None and self.max_bytes < 1):
+        if (
+            not 1024 <= self.max_line_bytes <= self.part_bytes
+            or self.block_bytes < 1
+            or (self.max_bytes is not None and self.max_bytes < 1)
+        ):
             raise UserError(
                 "sizes are counted in bytes, and a line may have from 1,024 up to the size of a part",
                 where=f"source.max_line_bytes={self.max_line_bytes}, source.part_bytes={self.part_bytes}, source.block_bytes={self.block_bytes}, source.max_bytes={self.max_bytes}",
@@ -124,10 +128,14 @@ class Hub(Source):
         return listing_of(parts, told_lines, identity_of(parts, contents) | dict(whose), len(shards), remark)
 
     def _paths(self, folder: Path) -> list[Path]:
-        found = sorted(path for path in folder.rglob("*") if path.is_file() and fnmatchcase(path.relative_to(folder).as_posix(), self.files))
+        found = sorted(
+            path for path in folder.rglob("*") if path.is_file() and fnmatchcase(path.relative_to(folder).as_posix(), self.files)
+        )
         if not found:
             raise UserError(
-                f"there is no file {self.files!r}", where=f"source.path={self.path}, {folder}", do="source.files='*.parquet' source.under=''"
+                f"there is no file {self.files!r}",
+                where=f"source.path={self.path}, {folder}",
+                do="source.files='*.parquet' source.under=''",
             )
         return found
 

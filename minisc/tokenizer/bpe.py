@@ -49,11 +49,12 @@ MEASURED_BYTES = 8 * 1024 * 1024  # of the texts, encoded again for the figure b
 
 @dataclass(frozen=True, kw_only=True)
 class Bpe(TokenizerTrainer):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     vocab_size: int
     train_bytes: int
     min_frequency: int
+    shrink: bool
     seed: int
 
     def __post_init__(self) -> None:
@@ -76,7 +77,7 @@ class Bpe(TokenizerTrainer):
         return {"tokenizers": version_of("tokenizers")}
 
     def train(self, texts: Iterable[str], folder: Path, speak: Speaker) -> Figures:
-        """Raises UserError when there is no text, or too little to fill the vocabulary."""
+        """Raises UserError when there is no text, or, without `shrink`, too little to fill the vocabulary."""
         chosen = self._chosen(texts, speak)
         if not chosen:
             raise UserError(
@@ -84,18 +85,22 @@ class Bpe(TokenizerTrainer):
                 where="the kept documents of split train",
                 do="look into the waterfall: report.md",
             )
-        learned = self._learned(text.decode() for text in chosen)
+        learned = self._learned((text.decode() for text in chosen), self.vocab_size)
         merges = learned.get_vocab_size() - SMALLEST
-        if merges + SMALLEST < self.vocab_size:
+        if merges + SMALLEST < self.vocab_size and self.shrink:
+            size = _below(merges + SMALLEST)
+            speak.warn(f"the text fills a vocabulary of {size:,}, not {self.vocab_size:,}: the tokenizer has {size:,} (tokenizer.shrink)")
+            learned, merges = self._learned((text.decode() for text in chosen), size), size - SMALLEST
+        elif merges + SMALLEST < self.vocab_size:
             raise UserError(
                 f"the text holds {merges:,} merges that occur {self.min_frequency} times, the vocabulary has room for {self.vocab_size - SMALLEST:,}",
                 where=f"tokenizer.vocab_size={self.vocab_size}, {sum(map(len, chosen)):,} bytes of text",
-                do=f"tokenizer.vocab_size={_below(merges + SMALLEST)}, or collect more text",
+                do=f"tokenizer.vocab_size={_below(merges + SMALLEST)}, tokenizer.shrink=true, or collect more text",
             )
         with durable.write(folder / FILE) as temporary:
             temporary.write_text(learned.to_str(pretty=True), encoding="utf-8")
         return {
-            "vocabulary": self.vocab_size,
+            "vocabulary": merges + SMALLEST,
             "merges": merges,
             "documents_read": len(chosen),
             "bytes_read": sum(map(len, chosen)),
@@ -124,7 +129,7 @@ class Bpe(TokenizerTrainer):
                     held, barred = held - len(raw), -negative
         return [raw for _, _, raw in sorted(heap, reverse=True)]
 
-    def _learned(self, texts: Iterator[str]) -> Any:
+    def _learned(self, texts: Iterator[str], size: int) -> Any:
         from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
         made = Tokenizer(models.BPE())
@@ -134,7 +139,7 @@ class Bpe(TokenizerTrainer):
         ])  # fmt: skip
         made.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=self.vocab_size,
+            vocab_size=size,
             min_frequency=self.min_frequency,
             special_tokens=list(SPECIAL_TOKENS),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),

@@ -69,7 +69,7 @@ def main() -> None:
         for vocab_size in VOCABULARIES:
             folder = Path(name) / str(vocab_size)
             folder.mkdir()
-            settings = Bpe(vocab_size=vocab_size, train_bytes=1 << 30, min_frequency=2, seed=0)
+            settings = Bpe(vocab_size=vocab_size, train_bytes=1 << 30, min_frequency=2, shrink=False, seed=0)
             print(f"\nvocabulary {vocab_size:,}: trained in {seconds(lambda: settings.train(train, folder, Silent())):.1f} CPU s")  # noqa: B023
             measure(Tokenizer.load(folder), starcoder2s(train, vocab_size), held, size)
             sampling(Tokenizer.load(folder), held, folder / "store")

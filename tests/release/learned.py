@@ -19,7 +19,7 @@ SPEC = Starcoder2(
 
 def tokenizer(folder: Path, size: int = 384) -> Path:
     texts = [small_corpus.module(repo, number) for repo in range(8) for number in range(4)]
-    Bpe(vocab_size=size, train_bytes=10**6, min_frequency=2, seed=0).train(texts, folder, Silent())
+    Bpe(vocab_size=size, train_bytes=10**6, min_frequency=2, shrink=False, seed=0).train(texts, folder, Silent())
     return folder / "tokenizer.json"
 
 

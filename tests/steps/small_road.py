@@ -41,7 +41,7 @@ def rows() -> list[list[dict[str, Any]]]:
 def steps(**changes: Any) -> dict[str, Step]:
     return {
         "collect": Collect(source=made.Listed(given=rows()), seed=0, held_out=0.2, budget="20x"),
-        "train_tokenizer": TrainTokenizer(tokenizer=Bpe(vocab_size=340, train_bytes=10**6, min_frequency=2, seed=0)),
+        "train_tokenizer": TrainTokenizer(tokenizer=Bpe(vocab_size=340, train_bytes=10**6, min_frequency=2, shrink=False, seed=0)),
         "pack": Pack(),
         "pretrain": Pretrain(model=Starcoder2(**MODEL), tokens=Reader(**READER), trainer=Fit(**FIT), budget=changes.get("budget", "4k"), seed=0),
         "evaluate": Evaluate(evals={"bits_per_byte": BitsPerByte(max_bytes=4000, context=64, stride=0.5, seed=0, batch_tokens=1024)}, benchmarks=None),

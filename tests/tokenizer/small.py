@@ -26,7 +26,7 @@ TEXTS = (
 
 def trained(folder: Path, *, vocab_size: int = 400) -> Tokenizer:
     folder.mkdir(parents=True, exist_ok=True)
-    Bpe(vocab_size=vocab_size, train_bytes=1 << 20, min_frequency=2, seed=0).train(TEXTS, folder, Silent())
+    Bpe(vocab_size=vocab_size, train_bytes=1 << 20, min_frequency=2, shrink=False, seed=0).train(TEXTS, folder, Silent())
     return Tokenizer.load(folder)
 
 

@@ -16,7 +16,7 @@ from tests.tokenizer.small import TEXTS, trained
 
 
 def bpe(**changes: int) -> Bpe:
-    return Bpe(**{"vocab_size": 400, "train_bytes": 1 << 20, "min_frequency": 2, "seed": 0, **changes})
+    return Bpe(**{"vocab_size": 400, "train_bytes": 1 << 20, "min_frequency": 2, "shrink": False, "seed": 0, **changes})
 
 
 def test_figures_and_golden_ids(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ import random, string
 draw = random.Random(7)
 words = ["".join(draw.choices(string.ascii_lowercase[:6], k=draw.randint(2, 7))) for _ in range(3000)]
 texts = [" ".join(draw.choices(words, k=200)) for _ in range(300)]
-Bpe(vocab_size=1500, train_bytes=1 << 30, min_frequency=2, seed=0).train(texts, Path(sys.argv[1]), Silent())
+Bpe(vocab_size=1500, train_bytes=1 << 30, min_frequency=2, shrink=False, seed=0).train(texts, Path(sys.argv[1]), Silent())
 """
 
 
@@ -97,6 +97,15 @@ def test_a_vocabulary_that_the_text_cannot_fill(tmp_path: Path) -> None:
     typed = int(caught.value.do.split(",")[0].removeprefix("tokenizer.vocab_size="))
     assert typed % 64 == 0
     assert bpe(vocab_size=typed).train(TEXTS, tmp_path, Silent())["vocabulary"] == typed
+
+
+def test_a_vocabulary_that_may_shrink_is_what_the_text_can_fill(tmp_path: Path) -> None:
+    speak = Silent()
+    figures = bpe(vocab_size=49_152, shrink=True).train(TEXTS, tmp_path, speak)
+    assert figures["vocabulary"] == Tokenizer.load(tmp_path).vocab_size < 49_152
+    assert "not 49,152: the tokenizer has" in speak.warnings[0]
+    assert bpe(vocab_size=400, shrink=True).train(TEXTS, tmp_path, speak)["vocabulary"] == 400
+    assert len(speak.warnings) == 1
 
 
 def test_no_text(tmp_path: Path) -> None:
