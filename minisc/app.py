@@ -114,7 +114,15 @@ def _of_hydra(error: Exception) -> UserError | None:
         return None
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     more = " ".join(lines[1:]).partition("Config search path")[0].strip()[:400]
-    return UserError(lines[0], where=more, do="see what there is: --help; all settings: --cfg job")
+    do = "see what there is: --help; all settings: --cfg job"
+    if missing := re.search(r"Could not (?:load|find) '(\w+)/(\w+)'", str(error)):
+        options = [path.stem for path in (CONF / missing[1]).glob("*.yaml")]
+        return UserError(
+            f"there is no option {missing[2]!r} of {missing[1]!r}",
+            where=f"{missing[1]}={missing[2]}",
+            do=did_you_mean(missing[2], options) if options else do,
+        )
+    return UserError(lines[0], where=more, do=do)
 
 
 def _check_words(words: list[str]) -> None:

@@ -15,7 +15,10 @@ import pytest
 
 from minisc import app
 from minisc.core.artifact import Artifact
+from minisc.core.errors import UserError
+from minisc.core.fingerprint import describe
 from minisc.core.step import Context, Step
+from minisc.runner.shelf import recipes
 from minisc.steps.explain import Explain
 from tests import made
 from tests.test_conf import composed
@@ -57,8 +60,8 @@ FATE = {
 }
 # stage: seen, kept, dropped
 WATERFALL = {
-    "collect": (39, 37, 2), "optout": (37, 36, 1), "license": (36, 35, 1), "malware": (35, 34, 1), "quality": (34, 26, 8), "syntax": (26, 22, 4),
-    "tree_dup": (22, 17, 5), "exact_dup": (17, 16, 1), "decontaminate": (16, 13, 3), "near_dup": (13, 12, 1), "pii": (12, 12, 0),
+    "collect": (39, 37, 2), "optout": (37, 36, 1), "license": (36, 35, 1), "malware": (35, 34, 1), "quality": (34, 26, 8),
+    "syntax": (26, 22, 4), "tree_dup": (22, 17, 5), "exact_dup": (17, 16, 1), "decontaminate": (16, 13, 3), "near_dup": (13, 12, 1), "pii": (12, 12, 0),
 }  # fmt: skip
 
 
@@ -77,6 +80,28 @@ def steps() -> dict[str, Step]:
 def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Context]:
     where = made.context(tmp_path_factory.mktemp("out"))
     return made.run(steps(), where)["curate"], where
+
+
+def test_without_benchmarks_and_hub_the_chain_stops_before_its_first_step_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It must not pass silently: a corpus that nobody held against the benchmarks spoils every score."""
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+
+    def refuse(*words: Any, **more: Any) -> str:
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    stage = app.build(composed("+recipe=curate_full")["filters"]["decontaminate"], "filters.decontaminate")
+    with pytest.raises(UserError) as caught:
+        describe(stage)
+    assert "benchmarks=<folder" in caught.value.do and "'~filters.decontaminate'" in caught.value.do
+
+
+@pytest.mark.parametrize("name", sorted(recipes()))
+def test_the_filters_of_every_recipe_stand_in_the_order_of_the_whole_chain(name: str) -> None:
+    """The order has its reasons (the recipe's header tells them); a recipe may leave filters out, not turn them round."""
+    chosen = list(composed(f"+recipe={name}")["filters"])
+    assert chosen == [stage for stage in WATERFALL if stage in chosen]
+    assert name != "curate_full" or ["collect", *chosen] == list(WATERFALL)
 
 
 def rows(artifact: Artifact) -> dict[str, dict[str, Any]]:

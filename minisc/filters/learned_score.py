@@ -1,9 +1,9 @@
 """A learned score as a note, and a reason to drop where a `threshold` is given.
 
-In: documents of kind `code`, and `scorer`: the folder of an artifact of the step `train_scorer`. Out: the note `learned_score`, 0 to 10 with
-two decimals, as its teacher would have said it; below the threshold, the reason `low_score`.
+In: documents of kind `code`, and `scorer`: the folder of an artifact of the step `train_scorer`. Out: the note `learned_score`, 0 to 10
+with two decimals, as its teacher would have said it; below the threshold, the reason `low_score`.
 Guarantees: note and verdict are of the same rounded number; the fingerprint has the scorer's contents, wherever it lies.
-Price: about 3 MB/s a core, so it stands after the filters that need no reading. Not for: dropping at a threshold that nobody looked at; see
+Price: about 14 MB/s a core (tests/benchmarks/bench_scores.py). Not for: dropping at a threshold that nobody looked at; see
 the artifact's `held_back.jsonl` for how far it is from its labels.
 """
 

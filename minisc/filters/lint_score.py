@@ -7,7 +7,7 @@ everything else 1. `rules` gives the weights by prefix of ruff's rule, the longe
 are neither blank nor comments, since ruff does not count statements; so scores are near pylint's, not equal. swallow-code kept pylint 7.0
 and above, after a factor for comments that is left out here (a file of comments is `quality`'s to find).
 `noqa` comments are not heard: they would be the way to a good score. What a file imports is not looked up, so a rule needs no environment.
-Price: one call a batch, tens of megabytes a second; pylint takes seconds a file. Not for: judging whether code is right or of use.
+Price: one call a batch, 20 MB a CPU second (tests/benchmarks/bench_scores.py). Not for: judging whether code is right or of use.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class LintScore(Stage):
 
     def _words(self) -> list[str]:
         return [
-            "--select", ",".join(self.rules), "--target-version", self.target_version, "--output-format", "json-lines", "--ignore-noqa", "--exit-zero",
+            "--select", ",".join(self.rules), "--target-version", self.target_version,
+            "--output-format", "json-lines", "--ignore-noqa", "--exit-zero",
         ]  # fmt: skip
 
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:

@@ -4,8 +4,9 @@ In: texts, and what ruff is to do. Out: ruff's exit status and output, with the 
 ruff wrote there can be read back. A document's name never becomes a path, and no configuration of the machine is read: `--isolated`, no
 cache, nothing excluded, no .gitignore of a folder above.
 Guarantees: each file is judged by itself, so the batch does not matter. A text that ends ruff, or that it does not finish within `SECONDS`,
-is found by halving the batch and given up alone. Price: 6 ms a call, then 60 MB/s formatting and about as much checking, on one thread.
-Rejected: a process a document (6 ms each); ruff's server (it keeps state between documents).
+is found by halving the batch and given up alone. Price: 6 ms a call, then 16 MB a CPU second formatting and 20 checking,
+files included (tests/benchmarks/bench_scores.py).
+Rejected: a process a document (a tenth of the speed); ruff's server (it keeps state between documents).
 """
 
 from __future__ import annotations
@@ -52,9 +53,9 @@ def check_target(target: str, where: str) -> None:
 
 
 def over(texts: Sequence[str], words: Sequence[str], read: Callable[[Path, list[bytes | None], str, str], list[T]], failed: T) -> list[T]:
-    """Run `ruff <words>` over texts; `read(folder, texts as bytes, stdout, stderr)` gives a result a text, `failed` stands for one that ends ruff.
+    """Run `ruff <words>` over texts; `failed` stands for one that ends ruff.
 
-    `read` may raise `Ended` itself. A text that is no Unicode (it holds a lone surrogate) has no file: `read` sees None.
+    `read(folder, texts as bytes, stdout, stderr)` gives a result a text; it may raise `Ended` itself. A text that is no Unicode (it holds a lone surrogate) has no file: `read` sees None.
     """
     try:
         return _once(texts, words, read)

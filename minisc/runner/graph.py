@@ -71,7 +71,7 @@ def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node],
             )
         return found[0]
     made = [node for node in nodes if need.kind in node.step.makes and not need.given]
-    if need.many:
+    if need.many and (made or need.optional or need.given):
         return made
     if made:
         return made[-1]

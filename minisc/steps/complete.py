@@ -16,8 +16,11 @@ writes is not trusted: control characters are shown by their code, so that it ca
 from __future__ import annotations
 
 import re
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -76,7 +79,8 @@ class Complete(Step):
         if sys.stdin.isatty():
             _editable()
         session = Session(Generator(loaded.module, tokenizer), settings, ask=input, show=_print)
-        session.talk()
+        with _own_interrupts():
+            session.talk()
         durable.write_json(work.path / "samples.json", session.samples)
         return {"completions": len(session.samples), "completion_tokens": session.tokens}
 
@@ -84,6 +88,17 @@ class Complete(Step):
 def _print(text: str) -> None:
     sys.stdout.write(text)
     sys.stdout.flush()
+
+
+@contextmanager
+def _own_interrupts() -> Iterator[None]:
+    """Ctrl-C is a KeyboardInterrupt here, which ends a completion; elsewhere it ends the run."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler) if threading.current_thread() is threading.main_thread() else None
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGINT, before)
 
 
 def _editable() -> None:

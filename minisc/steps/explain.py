@@ -1,8 +1,8 @@
 """explain: what happened to one file of a corpus, and which kept file it duplicates.
 
 In: documents, and `uid=…`: a uid or at least 8 digits of one, a SWHID (`swh:1:cnt:…`, also of a directory or revision), the sha1_git of a
-file, `repo:path`, or a path or its end. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact: its
-provenance, license and evidence, notes, who dropped it and why, and for a duplicate the chain of files up to the one that was kept, also
+file, `repo:path`, or a path or its end. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact:
+its provenance, license and evidence, notes, who dropped it and why, and for a duplicate the chain of files up to the one that was kept, also
 where that lies in a corpus of `inputs.against`.
 Guarantees: a row group at a time is read, by column, and never a text; the first `SHOWN` matches are told, the others counted. An answer is
 an artifact like any other, so a question asked twice costs nothing.
@@ -37,8 +37,8 @@ _SWHID = re.compile(r"swh:1:(cnt|dir|rev):([0-9a-f]{40})")
 _HEX = re.compile(r"[0-9a-f]{8,32}")
 _COLUMNS = {"cnt": "sha1_git", "dir": "directory", "rev": "revision"}
 _TOLD = (
-    "uid", "sha1_git", "size", "kind", "encoding", "source", "repo", "revision", "directory", "path_text", "license", "license_evidence", "stars",
-    "date", "split", "notes", "dropped_by", "reason",
+    "uid", "sha1_git", "size", "kind", "encoding", "source", "repo", "revision", "directory", "path_text", "license", "license_evidence",
+    "stars", "date", "split", "notes", "dropped_by", "reason",
 )  # fmt: skip
 _NOTE_CHARACTERS = 300  # of one note on the screen
 
@@ -124,8 +124,8 @@ def _story(row: Mapping[str, Any], corpus: Artifact, out: Path) -> dict[str, Any
     """One file's story as plain data; `duplicates` leads from its twin to the file that was kept."""
     notes = {key: json.loads(value) for key, value in row["notes"] or ()}
     return {
-        "uid": row["uid"], "swhid": f"swh:1:cnt:{row['sha1_git']}" if row["sha1_git"] else None, "source": row["source"], "repo": row["repo"],
-        "revision": row["revision"], "path": row["path_text"], "size": row["size"], "kind": row["kind"], "encoding": row["encoding"],
+        "uid": row["uid"], "swhid": f"swh:1:cnt:{row['sha1_git']}" if row["sha1_git"] else None, "source": row["source"],
+        "repo": row["repo"], "revision": row["revision"], "path": row["path_text"], "size": row["size"], "kind": row["kind"], "encoding": row["encoding"],
         "license": row["license"], "license_evidence": row["license_evidence"], "stars": row["stars"],
         "date": row["date"].isoformat() if row["date"] else None, "split": row["split"], "notes": notes,
         "passed": _passed(corpus, row["dropped_by"]), "dropped_by": row["dropped_by"], "reason": row["reason"],

@@ -3,8 +3,8 @@
 In: documents, and `labels`: JSON lines with `uid` or `sha1_git`, and `score` from 0 to 10, for instance what a large model said of a
 sample of the corpus. Out: a `scorer` artifact: weights, settings, and the predictions for the labelled documents that were held back.
 `filters.learned_score.scorer=<its folder>` then scores a whole corpus by it.
-A tenth of the labelled texts (by a hash of the text's sha1_git, or uid) is held back and never learned from; what is stored is the model that
-was measured on it: mean absolute error, beside that of always saying the mean, and the correlation.
+A tenth of the labelled texts (by a hash of the text's sha1_git, or uid) is held back and never learned from; what is stored is the model
+that was measured on it: mean absolute error, beside that of always saying the mean, and the correlation.
 Guarantees: the same documents, labels and settings give the same bytes. Several labels of one text count as their mean. Memory: the labels,
 and 4 bytes an n-gram of the labelled texts. Price: one pass over the documents at reading speed.
 Not for: telling good from bad by itself; it repeats its teacher, at a millionth of the price and with a larger error.
@@ -97,8 +97,8 @@ class TrainScorer(Step):
                     learned[1].append(labels[key])
         if len(learned[0]) < LEAST or not asked:
             raise BadInput(
-                f"{len(used):,} of {len(labels):,} labels are of documents of this corpus, too few to learn from", where=f"labels={self.labels}",
-                do=f"label at least {LEAST * 2} of its documents, or inputs.documents=<the corpus that was labelled>",
+                f"{len(used):,} of {len(labels):,} labels are of documents of this corpus, too few to learn from",
+                where=f"labels={self.labels}", do=f"label at least {LEAST * 2} of its documents, or inputs.documents=<the corpus that was labelled>",
             )  # fmt: skip
         with work.context.speak.progress("fitting", None):
             scorer = fit(shape, *learned, self.ridge, self.rounds)
@@ -113,8 +113,8 @@ class TrainScorer(Step):
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
         figures = artifact.figures
         context.speak.line(
-            f"mean absolute error {figures['mean_absolute_error']:.2f} on {figures['documents_asked']:,} documents held back (always the mean:"
-            f" {figures['baseline_mean_absolute_error']:.2f}), correlation {figures['correlation']:.2f}"
+            f"mean absolute error {figures['mean_absolute_error']:.2f} on {figures['documents_asked']:,} documents held back "
+            f"(always the mean: {figures['baseline_mean_absolute_error']:.2f}), correlation {figures['correlation']:.2f}"
         )
         context.speak.line(f"to use it: +filters=[learned_score] filters.learned_score.scorer={artifact.path}")
 

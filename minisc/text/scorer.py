@@ -2,14 +2,14 @@
 
 In: texts with scores from 0 to 10, from whoever judged them. Out: a `Scorer`: a linear model over hashed token n-grams, which scores any
 text; two files on disk, `scorer.json` (settings) and `weights.npy`.
-A text is the set of its n-grams of up to `ngram` tokens (names, numbers, operators, comment words, line breaks with their indentation), each
-hashed into one of 2**`bits` buckets; a feature is 1 / sqrt(number of buckets hit), so that long texts do not weigh more. Weights are those of
-ridge regression, found by conjugate gradients.
+A text is the set of its n-grams of up to `ngram` tokens (names, numbers, operators, comment words, line breaks with their indentation),
+each hashed into one of 2**`bits` buckets; a feature is 1 / sqrt(number of buckets hit), so that long texts do not weigh more. Weights are
+those of ridge regression, found by conjugate gradients.
 Guarantees: the same texts, in the same order, give the same weights: nothing is drawn, nothing but +, *, / and square roots is used, which
-IEEE 754 fixes, and no BLAS, whose sums depend on the machine. Memory: 4 bytes an n-gram of the texts that are learned from. Price: scoring runs
-at about 3 MB/s a core, nearly all of it in finding the tokens.
-Rejected: fastText (a C++ compiler, random threads), scikit-learn (a dependency of 30 MB for one solver), a small language model (Seed-Coder's
-has 1.3B parameters; a thousand times the price).
+IEEE 754 fixes, and no BLAS, whose sums depend on the machine. Memory: 4 bytes an n-gram of the texts that are learned from. Price: scoring
+runs at about 14 MB/s a core (tests/benchmarks/bench_scores.py), nearly all of it in finding the tokens.
+Rejected: fastText (a C++ compiler, random threads), scikit-learn (a large dependency for one solver), a small language model
+(Seed-Coder's has 1.3B parameters).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Formatting and scoring in megabytes of code a CPU second, beside one ruff process a document (swallow-code's way) and pylint's price.
+"""Formatting and scoring in megabytes of code a CPU second, beside one ruff process a document (swallow-code's way).
 
     python -m tests.benchmarks.bench_scores
 
@@ -91,8 +91,8 @@ def main() -> None:
     _, said = measured("learned_score", megabytes, lambda: scorer.scores(doc.text for doc in docs))
     told = dict(zip([doc.uid for doc in docs], said, strict=True))
     truth, guess = np.array([score for _, score in asked]), np.array([told[doc.uid] for doc, _ in asked])
-    print(f"learned from {len(learned)} labels, on {len(asked)} held back: mean absolute error {np.abs(truth - guess).mean():.2f}, of the mean "
-          f"{np.abs(truth - scorer.mean).mean():.2f}, correlation {np.corrcoef(truth, guess)[0, 1]:.2f}")  # fmt: skip
+    print(f"learned from {len(learned)} labels, on {len(asked)} held back: mean absolute error {np.abs(truth - guess).mean():.2f}, "
+          f"of the mean {np.abs(truth - scorer.mean).mean():.2f}, correlation {np.corrcoef(truth, guess)[0, 1]:.2f}")  # fmt: skip
 
 
 if __name__ == "__main__":

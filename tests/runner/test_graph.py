@@ -47,7 +47,7 @@ class Score(Step):
         "model": Need("model"),
         "tokenizer": Need("tokenizer"),
         "index": Need("index", optional=True),
-        "all": Need("documents", many=True),
+        "all": Need("documents", many=True, optional=True),
     }
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
@@ -106,6 +106,16 @@ def test_what_cannot_be_found_is_said(tmp_path: Path, told: str, says: str, do: 
     with pytest.raises(UserError, match=says) as caught:
         plan({"evaluate": Score()}, {"model": told}, where)
     assert do in caught.value.do
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mixed(Documents):
+    needs: ClassVar[Mapping[str, Need]] = {"parts": Need("documents", many=True)}
+
+
+def test_a_role_of_many_that_nobody_fills_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="step 'mix' needs documents"):
+        plan({"mix": Mixed(word="a")}, {}, made.context(tmp_path))
 
 
 def test_an_artifact_of_another_kind_is_refused(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from minisc.core import remember
 from minisc.core.document import SCHEMA, sha1_git_of, uid_of
 from minisc.core.errors import BadInput
 from minisc.core.remember import Hashes
@@ -73,7 +74,8 @@ def test_a_file_that_changes_after_the_listing_stops_the_run(tmp_path: Path, raw
     assert error.value.where == str(path) and error.value.do
 
 
-def test_names_that_are_no_unicode_are_hashed_and_spoil_no_memory(tmp_path: Path) -> None:
+def test_names_that_are_no_unicode_are_hashed_and_spoil_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remember, "RACY_SECONDS", -1.0)  # these files are new
     odd = os.fsencode(tmp_path) + b"/\xff\xfe.py"
     Path(os.fsdecode(odd)).write_bytes(b"x = 1\n")
     (tmp_path / "a.py").write_bytes(b"x = 1\n")

@@ -176,5 +176,8 @@ class Screen:
         while not (found := re.compile(pattern).search(self.text, self._seen)):
             assert time.monotonic() < end, f"{pattern!r} was not shown: {self.text[self._seen :]!r}"
             if select.select([self._master], [], [], 0.2)[0]:
-                self.text += os.read(self._master, 65536).decode(errors="replace")
+                try:
+                    self.text += os.read(self._master, 65536).decode(errors="replace")
+                except OSError as error:  # the program behind the terminal has ended
+                    raise AssertionError(f"{pattern!r} was not shown, and the program ended: {self.text[self._seen :]!r}") from error
         self._seen = found.end()
