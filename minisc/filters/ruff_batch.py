@@ -55,7 +55,8 @@ def check_target(target: str, where: str) -> None:
 def over(texts: Sequence[str], words: Sequence[str], read: Callable[[Path, list[bytes | None], str, str], list[T]], failed: T) -> list[T]:
     """Run `ruff <words>` over texts; `failed` stands for one that ends ruff.
 
-    `read(folder, texts as bytes, stdout, stderr)` gives a result a text; it may raise `Ended` itself. A text that is no Unicode (it holds a lone surrogate) has no file: `read` sees None.
+    `read(folder, texts as bytes, stdout, stderr)` gives a result a text; it may raise `Ended` itself. A text that is no
+    Unicode (it holds a lone surrogate) has no file: `read` sees None.
     """
     try:
         return _once(texts, words, read)

@@ -139,7 +139,9 @@ def client(endpoint: str) -> httpx.Client:
         raise MissingExtra.named("httpx", "hub", f"reading from {endpoint}") from error
     token = os.environ.get("HF_TOKEN", "").strip()
     headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
-    return httpx.Client(verify=_authorities(), headers=headers, follow_redirects=True, timeout=httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS))
+    return httpx.Client(
+        verify=_authorities(), headers=headers, follow_redirects=True, timeout=httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
+    )
 
 
 @functools.cache

@@ -92,13 +92,19 @@ def _print(text: str) -> None:
 
 @contextmanager
 def _own_interrupts() -> Iterator[None]:
-    """Ctrl-C is a KeyboardInterrupt here, which ends a completion; elsewhere it ends the run."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler) if threading.current_thread() is threading.main_thread() else None
+    """Ctrl-C is a KeyboardInterrupt here, which ends a completion; elsewhere it ends the run.
+
+    A run also listens for signals through Python's wake-up file, to end a process that does not end by itself: not in here.
+    """
+    if threading.current_thread() is not threading.main_thread():  # no signal comes here
+        yield
+        return
+    wakes, before = signal.set_wakeup_fd(-1), signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:
-        if before is not None:
-            signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, before)
+        signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
 
 
 def _editable() -> None:

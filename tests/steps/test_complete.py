@@ -7,6 +7,8 @@ import os
 import pty
 import re
 import select
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +25,7 @@ from minisc.generation.generator import Generator
 from minisc.generation.prompt import Prompt
 from minisc.generation.sampling import Sampling
 from minisc.model.base import load
-from minisc.steps.complete import COMMANDS, Complete, Session, visible
+from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts, visible
 from minisc.tokenizer.base import Tokenizer
 from tests import made, road
 
@@ -121,6 +123,27 @@ def test_help_names_every_command(generator: Generator) -> None:
 
 def test_a_model_cannot_drive_the_terminal() -> None:
     assert visible("a\x1b[2Jb\x00\t\n\r\u202e") == "a\\x1b[2Jb\\x00\t\n\\x0d\\u202e"
+
+
+def test_ctrl_c_is_lent_for_a_conversation_and_given_back() -> None:
+    """A run ends its process some seconds after a Ctrl-C, through the wake-up file: a conversation must not be ended so."""
+    ours, theirs = socket.socketpair()
+    theirs.setblocking(False)
+    wakes, handler = signal.set_wakeup_fd(theirs.fileno()), signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with _own_interrupts():
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGINT)
+            ours.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                ours.recv(1)
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        assert signal.set_wakeup_fd(-1) == theirs.fileno()
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        signal.set_wakeup_fd(wakes)
+        ours.close()
+        theirs.close()
 
 
 def test_bad_settings_are_found_before_a_question_is_asked(finished: Road, tmp_path: Path) -> None:

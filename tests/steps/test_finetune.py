@@ -21,7 +21,12 @@ Finished = tuple[dict[str, Artifact], Context]
 
 def steps(seq_len: int = 64) -> dict[str, Step]:
     chosen = {name: step for name, step in small_road.steps().items() if name in ("collect", "pack")}
-    return {**chosen, "finetune": Finetune(tokens=replace(Reader(**small_road.READER), seq_len=seq_len), trainer=Fit(**small_road.FIT), budget="1k", seed=0)}
+    return {
+        **chosen,
+        "finetune": Finetune(
+            tokens=replace(Reader(**small_road.READER), seq_len=seq_len), trainer=Fit(**small_road.FIT), budget="1k", seed=0
+        ),
+    }
 
 
 def test_it_goes_on_from_the_given_model_with_its_tokenizer(finished: Finished, tmp_path: Path) -> None:
