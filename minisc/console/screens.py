@@ -100,7 +100,7 @@ def _headline(figures: Mapping[str, Any]) -> str:
 HEADLINES = {
     "documents_kept": "{:,} documents", "bytes_kept": "{mega:,.1f} MB", "vocabulary": "vocabulary {:,}", "bytes_per_token": "{:.2f} bytes a token",
     "tokens": "{human} tokens", "parameters": "{human} parameters", "bits_per_byte": "{:.3f} bits per byte", "zlib_bits_per_byte": "zlib {:.3f}",
-    "xz_bits_per_byte": "xz {:.3f}", "completions": "{:,} completions", "report_bytes": "report of {human}B",
+    "xz_bits_per_byte": "xz {:.3f}", "completions": "{:,} completions", "report_bytes": "report of {human}B", "export_bytes": "{human}B to hand over",
 }  # fmt: skip
 
 

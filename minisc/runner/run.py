@@ -140,7 +140,7 @@ def summary(figures: Figures) -> str:
 
 SHOWN = (
     "documents_kept", "documents_dropped", "bytes_kept", "vocabulary", "bytes_per_token", "tokens", "parameters", "bits_per_byte",
-    "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "report",
+    "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "export_bytes",
 )  # fmt: skip
 
 

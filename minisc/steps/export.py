@@ -48,7 +48,7 @@ class Export(Step):
     makes: ClassVar[tuple[str, ...]] = ("export",)
     needs: ClassVar[Mapping[str, Need]] = {
         "model": Need("model"), "tokenizer": Need("tokenizer"), "documents": Need("documents", optional=True),
-        "evaluations": Need("evaluation", many=True),
+        "evaluations": Need("evaluation", optional=True, many=True),
     }  # fmt: skip
 
     name: str
