@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import pty
-import re
-import select
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,7 +19,7 @@ from minisc.generation.sampling import Sampling
 from minisc.model.base import load
 from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts, visible
 from minisc.tokenizer.base import Tokenizer
-from tests import made, road
+from tests import made
 
 SETTINGS: dict[str, Any] = {"max_new_tokens": 12, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 0}
 Road = tuple[dict[str, Artifact], Context]
@@ -149,58 +141,3 @@ def test_ctrl_c_is_lent_for_a_conversation_and_given_back() -> None:
 def test_bad_settings_are_found_before_a_question_is_asked(finished: Road, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="top_p lies above 0"):
         made.run({"complete": Complete(**{**SETTINGS, "top_p": 0.0})}, made.context(tmp_path), model=str(finished[0]["pretrain"].path))
-
-
-@pytest.mark.system
-def test_a_person_at_a_terminal(finished: Road, tmp_path: Path) -> None:
-    """The real command line behind a pseudo-terminal: prompt, streamed answer, Ctrl-C, the kept session."""
-    words = [sys.executable, "-m", "minisc", "steps=[complete]", f"inputs.model={finished[0]['pretrain'].path}", f"out={tmp_path}"]
-    master, slave = pty.openpty()
-    process = subprocess.Popen(
-        [*words, "steps.complete.max_new_tokens=40"], stdin=slave, stdout=slave, stderr=slave, env={**road.environment(), "TERM": "xterm"},
-        start_new_session=True, preexec_fn=_own_terminal,
-    )  # fmt: skip
-    os.close(slave)
-    screen = Screen(master)
-    screen.until(">>> ")
-    screen.type("def f(x)\x7f):\n")  # a key of line editing: rub out and type again
-    screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
-    screen.type("\x03")
-    screen.until(r":quit leaves")
-    screen.type(":fim\nreturn \n\nx\n\n")
-    screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
-    screen.type("\x04")
-    assert process.wait(60) == 0, screen.text
-    os.close(master)
-    samples = json.loads(next(tmp_path.glob("store/complete/*/samples.json")).read_text())
-    assert [(one["prompt"], one["suffix"]) for one in samples] == [("def f(x):", None), ("return \n", "x\n")]
-    assert "Traceback" not in screen.text
-
-
-def _own_terminal() -> None:
-    import fcntl
-    import termios
-
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
-
-
-class Screen:
-    """What a terminal has shown, and the keyboard before it."""
-
-    def __init__(self, master: int) -> None:
-        self._master, self.text, self._seen = master, "", 0
-
-    def type(self, keys: str) -> None:
-        os.write(self._master, keys.encode())
-
-    def until(self, pattern: str, seconds: float = 180) -> None:
-        """Wait until the pattern is shown after what was waited for before."""
-        end = time.monotonic() + seconds
-        while not (found := re.compile(pattern).search(self.text, self._seen)):
-            assert time.monotonic() < end, f"{pattern!r} was not shown: {self.text[self._seen :]!r}"
-            if select.select([self._master], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self._master, 65536).decode(errors="replace")
-                except OSError as error:  # the program behind the terminal has ended
-                    raise AssertionError(f"{pattern!r} was not shown, and the program ended: {self.text[self._seen :]!r}") from error
-        self._seen = found.end()
