@@ -46,7 +46,7 @@ from minisc.runner.costs import costs
 from minisc.runner.graph import plan
 from minisc.runner.run import Story, execute
 from minisc.runner.shelf import CONF, RECIPES, recipes
-from minisc.runner.stopping import Stopped, end_children, mind_signals, watch
+from minisc.runner.stopping import Stopped, behind, end_children, mind_signals, watch
 from minisc.runner.sweep import sweep_table
 from minisc.runner.trouble import of_the_machine
 
@@ -71,12 +71,14 @@ def main() -> None:
         for name in recipes():
             store.store(group="recipe", name=name, node=OmegaConf.load(RECIPES / f"{name}.yaml"), package="_global_", provider="minisc")
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(_job)()
-    except Stopped as stopped:
+    except (Stopped, Exception) as error:
+        stopped = behind(error)
+        if stopped is None:
+            assert isinstance(error, Exception)
+            sys.exit(_failed(error, terminal, None))
         end_children()
         terminal.warn(f"{stopped.word}; the same line goes on where it stopped")
         sys.exit(stopped.status)
-    except Exception as error:
-        sys.exit(_failed(error, terminal, None))
     if _Sweep.failed:
         sys.exit(2)
 
@@ -147,6 +149,8 @@ def _job(cfg: DictConfig) -> float | None:
         with _claimed(run):
             figures = _run(cfg, terminal)
     except Exception as error:
+        if (stopped := behind(error)) is not None:
+            raise stopped from error
         status = _failed(error, terminal, run)
         if told.mode != RunMode.MULTIRUN:
             sys.exit(status)

@@ -63,6 +63,13 @@ def _stop(number: int, frame: FrameType | None) -> None:
     raise Stopped(number)
 
 
+def behind(error: BaseException | None) -> Stopped | None:
+    """The `Stopped` that a library met while it cleaned up, and told as an error of its own."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__cause__ or error.__context__
+    return error
+
+
 def end_children() -> None:
     """Workers that would finish their part first are told to go; what they wrote half is swept by the next run."""
     for child in multiprocessing.active_children():
