@@ -107,6 +107,7 @@ def test_ruffs_version_enters_the_fingerprint_and_ruff_is_asked_before_the_run()
 @settings(deadline=None, max_examples=8)
 @given(st.lists(st.text(alphabet="ab =()[]:\n#'\"\\\t\x0c", max_size=40), max_size=12))
 def test_what_parsed_before_is_the_same_program(texts: list[str]) -> None:
+    texts = ["x\n" + text for text in texts]  # a text that opens with a string is a docstring, whose white space ruff tidies
     after, _ = formatted(*texts)
     for text, now in zip(texts, after, strict=True):
         try:
