@@ -32,7 +32,7 @@ _CHOICES = {
     "optimizer": ("muon", "adamw"), "schedule": ("wsd", "cosine"), "precision": ("auto", "fp32", "bf16"),
     "compile": ("auto", "yes", "no"), "accelerator": ("auto", "cpu", "gpu", "mps"),
 }  # fmt: skip
-_POSITIVE = ("max_lr", "muon_ratio", "eps", "batch_tokens", "devices", "num_nodes", "log_every")
+_POSITIVE = ("max_lr", "muon_ratio", "eps", "batch_tokens", "devices", "log_every")
 _FROM_ZERO = ("weight_decay", "warmup", "decay", "checkpoint_every", "workers")
 _SHARES = ("muon_momentum", "floor")
 
@@ -49,7 +49,7 @@ class TrainResult:
 class Fit:
     """Settings of a training run; every one is explained in `conf/trainer/fit.yaml`."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     optimizer: str
     max_lr: float
@@ -70,8 +70,6 @@ class Fit:
     compile: str
     accelerator: str
     devices: int
-    num_nodes: int
-    strategy: str
     checkpoint_every: float = free()
     log_every: int = free()
     workers: int = free()
@@ -94,8 +92,6 @@ class Fit:
         for name in ("clip", "micro_batch"):
             if getattr(self, name) is not None and not getattr(self, name) > 0:
                 self._refuse(name, f"trainer.{name} must be null or more than zero")
-        if self.devices * self.num_nodes > 1 and self.strategy == "auto":
-            self._refuse("strategy", "several devices need a strategy", "trainer.strategy=ddp")
 
     def _refuse(self, name: str, what: str, do: str = "") -> None:
         raise UserError(what, where=f"trainer.{name}={getattr(self, name)}", do=do or f"see trainer.{name} in conf/trainer/fit.yaml")
@@ -112,13 +108,13 @@ class Fit:
         Raises UserError when the windows are longer than the model takes, hold ids outside its vocabulary, when `init_from`
         is another network, when no such accelerator is there, and when training diverges.
         """
-        from minisc.trainer import loop
+        from minisc.trainer import loop, ranks
 
         job = loop.Job(
             spec=spec, vocab_size=vocab_size, windows=windows, budget_tokens=budget_tokens, bytes_per_token=bytes_per_token, seed=seed,
             scratch=scratch, metrics=metrics, event_dir=event_dirs, speak=speak, init_from=init_from,
         )  # fmt: skip
-        network, figures = loop.run(self, job)
+        network, figures = (ranks if self.devices > 1 else loop).run(self, job)
         return TrainResult(network, figures)
 
     def told(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 The order: look at the machine, cut the budget into steps, build or load the network, take up the last checkpoint, cut the
 curve back to it, train, say what came of it. Lightning moves things to devices, accumulates, casts and talks to other ranks;
 its loggers, bars, checkpoints and samplers are off, because ours are tied to the step's number alone.
-Several devices: windows, loss and curve know of ranks already; the one who starts the ranks calls `Fit.train` in each.
+With several devices this runs once a rank (`ranks.py` starts them); curve, checkpoint and events are rank 0's to write.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from minisc.trainer import batches, checkpoint, device, events, optimizer, sched
 from minisc.trainer.batches import Loader, Plan, Windows
 from minisc.trainer.callbacks import Clock, Count, Keep, Watch
 from minisc.trainer.module import Training
+from minisc.trainer.seat import ALONE, Seat
 
 if TYPE_CHECKING:
     from minisc.trainer.fit import Fit
@@ -57,7 +58,13 @@ class Job:
     init_from: Path | None
 
 
-def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
+def run(fit: Fit, job: Job, seat: Seat = ALONE) -> tuple[nn.Module, Figures]:
+    """The trained network in fp32 on the CPU, and the figures (of rank 0; the others' are empty)."""
+    with seat.taken():
+        return _run(fit, job, seat)
+
+
+def _run(fit: Fit, job: Job, seat: Seat) -> tuple[nn.Module, Figures]:
     machine = device.choose(accelerator=fit.accelerator, precision=fit.precision, compile_=fit.compile)
     plan = _plan(fit, job, machine)
     found = checkpoint.load(job.scratch, plan)
@@ -67,11 +74,12 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
     if machine.compiled:
         with _quiet():
             network.model.compile()  # type: ignore[operator,union-attr]
-    rows = events.cut_back(job.metrics, found.steps_done if found else 0)
+    done = found.steps_done if found else 0
+    rows = events.read_rows(job.metrics, done) if seat.rank else events.cut_back(job.metrics, done)  # the files are rank 0's
     _say(job, machine, plan, found)
     module = _module(fit, plan, network, found)
     pinned = machine.accelerator == "gpu"
-    loader = Loader(job.windows, plan, first_step=module.done, rank=_rank(), workers=fit.workers, pinned=pinned)
+    loader = Loader(job.windows, plan, first_step=module.done, rank=seat.rank, workers=fit.workers, pinned=pinned)
     clock = Clock(found.seconds if found else 0.0, found.waited if found else 0.0, loader)
     if module.done < plan.steps:
         with _quiet(), _deterministic(machine), _shown(job, rows) as shown:
@@ -80,10 +88,10 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
                 watch = Watch(clock, bar, job.metrics, shown, log_every=fit.log_every, bytes_per_token=job.bytes_per_token,
                               flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan)  # fmt: skip
                 callbacks = [Count(), watch, Keep(clock, job.scratch, fit.checkpoint_every)]
-                _trainer(fit, machine, plan, callbacks, job.scratch).fit(module, train_dataloaders=loader)
+                _trainer(seat, machine, plan, callbacks, job.scratch).fit(module, train_dataloaders=loader)
     elif job.event_dir is not None:
         events.show(rows, job.event_dir)
-    return network.float().cpu().eval(), _figures(job, machine, plan, clock)
+    return network.float().cpu().eval(), {} if seat.rank else _figures(job, machine, plan, clock)
 
 
 def _plan(fit: Fit, job: Job, machine: device.Machine) -> Plan:
@@ -94,7 +102,7 @@ def _plan(fit: Fit, job: Job, machine: device.Machine) -> Plan:
     micro = fit.micro_batch or max(1, _micro_tokens(job.spec, machine) // seq_len)
     return batches.plan(
         seq_len=seq_len, batch_tokens=fit.batch_tokens, budget_tokens=job.budget_tokens, micro_batch=micro,
-        ranks=fit.devices * fit.num_nodes, vocab_size=job.vocab_size,
+        ranks=fit.devices, vocab_size=job.vocab_size,
     )  # fmt: skip
 
 
@@ -140,18 +148,13 @@ def _module(fit: Fit, plan: Plan, network: nn.Module, found: checkpoint.Checkpoi
     return module
 
 
-def _trainer(fit: Fit, machine: device.Machine, plan: Plan, callbacks: list[Any], scratch: Path) -> lightning.Trainer:
+def _trainer(seat: Seat, machine: device.Machine, plan: Plan, callbacks: list[Any], scratch: Path) -> lightning.Trainer:
     return lightning.Trainer(
-        accelerator=machine.accelerator, devices=fit.devices, num_nodes=fit.num_nodes, strategy=fit.strategy,
+        accelerator=machine.accelerator, devices=seat.here, num_nodes=seat.machines, strategy="ddp" if seat.ranks > 1 else "auto",
         precision=machine.lightning_precision, max_epochs=1, accumulate_grad_batches=plan.micro_batches, callbacks=callbacks,
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
         use_distributed_sampler=False, default_root_dir=scratch,
     )  # fmt: skip
-
-
-def _rank() -> int:
-    """The number of this process among the ranks, as whoever starts them sets it."""
-    return int(os.environ.get("RANK", "0"))
 
 
 def _say(job: Job, machine: device.Machine, plan: Plan, found: checkpoint.Checkpoint | None) -> None:
@@ -166,7 +169,7 @@ def _say(job: Job, machine: device.Machine, plan: Plan, found: checkpoint.Checkp
 @contextlib.contextmanager
 def _shown(job: Job, rows: list[dict[str, Any]]) -> Iterator[events.Events | None]:
     """The TensorBoard run of this process, beginning with the rows of earlier attempts."""
-    if job.event_dir is None or _rank():
+    if job.event_dir is None:
         yield None
         return
     with events.opened(job.event_dir, rows) as shown:

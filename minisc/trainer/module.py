@@ -29,9 +29,9 @@ class Training(lightning.LightningModule):
         super().__init__()
         self.network, self.plan = network, plan
         self.done = done  # optimizer steps, those before a resume included
-        self.nll, self.count = torch.zeros(()), torch.zeros(())  # of this rank, since the last row of the curve
+        self.nll, self.count = torch.zeros(()), torch.zeros(())  # over all ranks, since the last row of the curve
         self.grad_norm = torch.zeros(())
-        self._step_count = torch.zeros(())
+        self._step = torch.zeros(2)  # nll and count of this rank in the step under way
         self._make_optimizer, self._rate, self._clip, self._doc_mask = make_optimizer, rate, clip, doc_mask
         self._optimizer_state = optimizer_state
 
@@ -44,25 +44,24 @@ class Training(lightning.LightningModule):
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
         nll, count = self.network.loss(batch["ids"], batch["targets"], batch["segments"] if self._doc_mask else None)  # type: ignore[operator]
-        self.nll = self.nll.to(nll.device) + nll.detach()
-        self.count = self.count.to(nll.device) + count
-        self._step_count = self._step_count.to(nll.device) + count
+        self._step = self._step.to(nll.device) + torch.stack([nll.detach().float(), count.float()])
         mine = self.plan.tokens_per_step / self.plan.ranks
         return nll * (self.plan.micro_batches / mine)  # Lightning divides by the number of micro batches
 
     def on_before_optimizer_step(self, optimizer: Any) -> None:
-        count = self._sum(self._step_count).clamp(min=1)
-        self.grad_norm = rules.rescale(list(self.network.parameters()), self.plan.tokens_per_step / count, self._clip)
-        self._step_count = torch.zeros_like(self._step_count)
+        nll, count = self._sum(self._step)
+        self._step = torch.zeros_like(self._step)
+        self.nll, self.count = self.nll.to(nll.device) + nll, self.count.to(nll.device) + count
+        self.grad_norm = rules.rescale(list(self.network.parameters()), self.plan.tokens_per_step / count.clamp(min=1), self._clip)
         factor = self._rate(self.done)
         for group in optimizer.param_groups:
             group["lr"] = group["top_lr"] * factor
 
     def take_loss(self) -> float:
         """Nats a token since it was last called, over all ranks."""
-        nll, count = self._sum(self.nll), self._sum(self.count)
+        loss = float(self.nll) / max(1.0, float(self.count))
         self.nll, self.count = torch.zeros_like(self.nll), torch.zeros_like(self.count)
-        return float(nll) / max(1.0, float(count))
+        return loss
 
     def _sum(self, value: Tensor) -> Tensor:
         return value if self.plan.ranks == 1 else self.trainer.strategy.reduce(value, reduce_op="sum")

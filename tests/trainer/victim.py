@@ -1,4 +1,4 @@
-"""A process that trains in a folder and may be killed at any time: `python -m tests.trainer.victim <folder>`."""
+"""A process that trains in a folder and may be killed at any time: `python -m tests.trainer.victim <folder> [ranks]`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.trainer.made import VOCAB, Counting, fit, spec
 STEPS = 150
 
 
-def main(folder: Path) -> None:
-    result = fit(checkpoint_every=0).train(
+def main(folder: Path, ranks: int = 1) -> None:
+    result = fit(checkpoint_every=0, devices=ranks).train(
         spec=spec(), vocab_size=VOCAB, windows=Counting(), budget_tokens=STEPS * 96, bytes_per_token=3.0, seed=1, scratch=folder,
         metrics=folder / "metrics.jsonl", event_dirs=None, speak=Silent(), init_from=None,
     )  # fmt: skip
@@ -24,4 +24,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))
