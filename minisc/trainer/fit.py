@@ -12,7 +12,7 @@ The work is done in `loop.py`, imported by `train` alone: lightning takes second
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from minisc.trainer.batches import Windows
+    from minisc.trainer.loop import Job
 
 _CHOICES = {
     "optimizer": ("muon", "adamw"), "schedule": ("wsd", "cosine"), "precision": ("auto", "fp32", "bf16"),
@@ -70,6 +71,7 @@ class Fit:
     compile: str
     accelerator: str
     devices: int
+    cluster: str | None = free()
     checkpoint_every: float = free()
     log_every: int = free()
     workers: int = free()
@@ -108,14 +110,23 @@ class Fit:
         Raises UserError when the windows are longer than the model takes, hold ids outside its vocabulary, when `init_from`
         is another network, when no such accelerator is there, and when training diverges.
         """
-        from minisc.trainer import loop, ranks
+        from minisc.trainer import loop
 
         job = loop.Job(
             spec=spec, vocab_size=vocab_size, windows=windows, budget_tokens=budget_tokens, bytes_per_token=bytes_per_token, seed=seed,
             scratch=scratch, metrics=metrics, event_dir=event_dirs, speak=speak, init_from=init_from,
         )  # fmt: skip
-        network, figures = (ranks if self.devices > 1 else loop).run(self, job)
+        network, figures = self._start()(self, job)
         return TrainResult(network, figures)
+
+    def _start(self) -> Callable[[Fit, Job], tuple[nn.Module, Figures]]:
+        if self.cluster is not None:
+            from minisc.trainer import ray
+
+            return ray.run
+        from minisc.trainer import loop, ranks
+
+        return ranks.run if self.devices > 1 else loop.run
 
     def told(self) -> dict[str, Any]:
         """The settings, flat, for TensorBoard's table of hyperparameters."""

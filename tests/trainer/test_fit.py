@@ -187,7 +187,7 @@ def test_wrong_settings_are_refused_when_built(changes: dict[str, Any], where: s
     assert caught.value.do
 
 
-@pytest.mark.parametrize("option", ["fit", "auto", "cpu", "gpu"])
+@pytest.mark.parametrize("option", ["fit", "auto", "cpu", "gpu", "ray"])
 def test_every_option_builds(option: str) -> None:
     chosen = settings(option)
     assert chosen.pop("_target_") == "minisc.trainer.fit.Fit"
@@ -197,7 +197,7 @@ def test_every_option_builds(option: str) -> None:
 def test_what_cannot_change_a_result_stays_out_of_the_fingerprint() -> None:
     told = describe(fit())
     assert isinstance(told, dict)
-    assert not {"workers", "checkpoint_every", "log_every"} & told.keys()
+    assert not {"workers", "checkpoint_every", "log_every", "cluster"} & told.keys()
     assert told["batch_tokens"] == 96
 
 
