@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from minisc.core.document import note, uid_of
 from minisc.source.files import readable
 from minisc.source.swh_graph.choose import Chosen
 from minisc.source.swh_graph.columns import MISSING
-from minisc.source.swh_graph.expand import Bounds, Places, Tree, expand, files_of, paths
+from minisc.source.swh_graph.expand import Bounds, Places, Tree, expand, files_of, folders, paths
 from minisc.source.swh_graph.graph import DANGLING, FOUND, SKIPPED, Graph, Lists
 from minisc.source.swh_graph.ids import ABSENT, distinct, keys_of
 from minisc.source.swh_graph.names import LICENSE, roles
@@ -41,12 +41,29 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Order:
+    """Files in the order of their rows: by repository, path, content."""
+
+    repo: np.ndarray
+    folders: pa.Array  # paths, large_binary, each with its closing slash
+    folder: np.ndarray  # of each file, among `folders`
+    row: np.ndarray  # of each file, among the part's
+    again: np.ndarray  # (n,) bool: a second entry of the path before it
+    twin: np.ndarray  # (n,) bool: it has the path of its neighbour on either side
+
+    def slice(self, first: int, last: int) -> Order:
+        own = slice(first, last)
+        used, folder = np.unique(self.folder[own], return_inverse=True)
+        return Order(self.repo[own], self.folders.take(used), folder, self.row[own], self.again[own], self.twin[own])
+
+
+@dataclass(frozen=True)
 class Part:
     repos: tuple[Chosen, ...]
     roots: np.ndarray  # directory of each repository
     tree: Tree
     files: Files
-    rows: tuple[int, int] | None  # of a single large repository: these of its rows only
+    order: Order | None  # of a single large repository: these of its files only; else all, put in order where the rows are made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +136,13 @@ def _parts(graph: Graph, repos: Sequence[Chosen], roots: np.ndarray, rules: Rule
         yield part
         return
     assert len(repos) == 1
-    order = _ordered(part, rules)
-    size = part.files.size[order.rows]
-    useful = np.where(_usable(part.files.perms, part.files.state, part.files.size, rules)[order.rows], np.maximum(size, 0), 0)
+    order, _ = _ordered(part, rules)
+    size = part.files.size[order.row]
+    useful = np.where(_usable(part.files.perms, part.files.state, part.files.size, rules)[order.row], np.maximum(size, 0), 0)
     number = np.cumsum(useful) // part_bytes
     ends = [*np.flatnonzero(number[1:] != number[:-1]) + 1, len(number)]
     for first, last in zip([0, *ends[:-1]], ends, strict=True):
-        yield Part(part.repos, part.roots, part.tree, part.files, (int(first), int(last)))
+        yield replace(part, order=order.slice(int(first), int(last)))
 
 
 def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rules) -> Part:
@@ -155,32 +172,34 @@ def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rul
 
 def _renumbered(lists: Lists, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
     """The lists of these rows, their values counted from 0, and the old values."""
-    old, new = np.unique(lists.of_rows(rows).astype(np.int64), return_inverse=True)
-    return Lists.of(lists.lengths[rows], new), old
+    values = lists.of_rows(rows)
+    old = distinct(values)
+    new = np.empty(int(old[-1]) + 1 if len(old) else 0, np.int32)
+    new[old] = np.arange(len(old))
+    return Lists.of(lists.lengths[rows], new[values]), old
 
 
-@dataclass(frozen=True)
-class _Order:
-    """Files in the order of their rows: by repository, path, content."""
-
-    repo: np.ndarray
-    rows: np.ndarray
-    paths: pa.Array
-    twice: np.ndarray  # a second entry of the same path
+def paths_of(part: Part, rules: Rules) -> tuple[Order, pa.Array]:
+    """The files of a part in the order of their rows, and the bytes of their paths."""
+    if part.order is None:
+        return _ordered(part, rules)
+    return part.order, paths(part.order.folders, part.order.folder, part.tree.file_names, part.order.row)
 
 
-def _ordered(part: Part, rules: Rules) -> _Order:
+def _ordered(part: Part, rules: Rules) -> tuple[Order, pa.Array]:
+    """All files of the repositories, put in order."""
     places = expand(part.tree, part.roots, rules.bounds)
-    place, rows = files_of(part.tree, places, rules.bounds)
-    found = paths(part.tree, places, place, rows)
-    repo = places.repo[place]
-    table = pa.table({"repo": repo, "path": found, "tie": keys_of(part.files.targets[rows])})
-    order = pc.sort_indices(table, [("repo", "ascending"), ("path", "ascending"), ("tie", "ascending")]).to_numpy()
-    repo, rows, found = repo[order], rows[order], found.take(pa.array(order))
-    twice = np.zeros(len(rows), bool)
-    if len(rows) > 1:
-        twice[1:] = (repo[1:] == repo[:-1]) & pc.equal(found[1:], found[:-1]).to_numpy(zero_copy_only=False)
-    return _Order(repo, rows, found, twice)
+    place, row = files_of(part.tree, places, rules.bounds)
+    above, repo = folders(part.tree, places), places.repo[place]
+    found = paths(above, place, part.tree.file_names, row)
+    table = pa.table({"repo": repo, "path": found, "tie": keys_of(part.files.targets[row])})
+    order = pc.sort_indices(table, [("repo", "ascending"), ("path", "ascending"), ("tie", "ascending")])
+    found = found.take(order)
+    place, row, repo = (column[order.to_numpy()] for column in (place, row, repo))
+    again = np.zeros(len(row) + 1, bool)
+    if len(row) > 1:
+        again[1:-1] = (repo[1:] == repo[:-1]) & pc.equal(found[1:], found[:-1]).to_numpy(zero_copy_only=False)
+    return Order(repo, above, place, row, again[:-1], again[:-1] | again[1:]), found
 
 
 def _usable(perms: np.ndarray, state: np.ndarray, size: np.ndarray, rules: Rules) -> np.ndarray:
@@ -189,20 +208,19 @@ def _usable(perms: np.ndarray, state: np.ndarray, size: np.ndarray, rules: Rules
 
 def rows_of(part: Part, rules: Rules) -> Iterator[dict[str, Any]]:
     """The rows of a part, without text. What cannot be downloaded is dropped by `collect`, with its reason."""
-    order = _ordered(part, rules)
-    first, last = part.rows or (0, len(order.rows))
+    order, found = paths_of(part, rules)
     role, rank = roles(part.tree.file_names, rules.keep, rules.license_files)
     heads = [_repo_fields(repo) for repo in part.repos]
     files, seen = part.files, set[str]()
-    for at in range(first, last):
-        row, path = int(order.rows[at]), order.paths[at].as_py()
+    for at, path in enumerate(found.to_pylist()):
+        row = int(order.row[at])
         about, notes = heads[int(order.repo[at])]
         sha1_git, size = files.targets[row].tobytes().hex(), int(files.size[row])
-        reason = "duplicate_name" if order.twice[at] else _reason(int(files.perms[row]), int(files.state[row]), size, rules)
+        reason = "duplicate_name" if order.again[at] else _reason(int(files.perms[row]), int(files.state[row]), size, rules)
         uid = uid_of(source="swh_graph", repo=about["repo"], revision=about["revision"], path=path, sha1_git=sha1_git)
         if uid in seen:
             continue  # the same name with the same content twice in one directory: a damaged tree, one file
-        if order.twice[at] or (at + 1 < len(order.rows) and order.twice[at + 1]):
+        if order.twin[at]:
             seen.add(uid)
         own = {**notes, "perms": note(f"{int(files.perms[row]):06o}")}
         if role[row] == LICENSE:
