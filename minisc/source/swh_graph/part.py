@@ -53,7 +53,7 @@ class Order:
 
     def slice(self, first: int, last: int) -> Order:
         own = slice(first, last)
-        used, folder = np.unique(self.folder[own], return_inverse=True)
+        used, folder = _counted_from_0(self.folder[own])
         return Order(self.repo[own], self.folders.take(used), folder, self.row[own], self.again[own], self.twin[own])
 
 
@@ -172,11 +172,16 @@ def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rul
 
 def _renumbered(lists: Lists, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
     """The lists of these rows, their values counted from 0, and the old values."""
-    values = lists.of_rows(rows)
+    old, new = _counted_from_0(lists.of_rows(rows))
+    return Lists.of(lists.lengths[rows], new), old
+
+
+def _counted_from_0(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct row numbers, ascending, and each value's place among them."""
     old = distinct(values)
     new = np.empty(int(old[-1]) + 1 if len(old) else 0, np.int32)
     new[old] = np.arange(len(old))
-    return Lists.of(lists.lengths[rows], new[values]), old
+    return old, new[values]
 
 
 def paths_of(part: Part, rules: Rules) -> tuple[Order, pa.Array]:
