@@ -57,6 +57,6 @@ class Source(ABC):
     def tables(self, part: Any) -> Iterator[pa.Table]:
         """The rows of one part, in order, in tables of bounded size; `split` is left null (collect sets it)."""
 
-    def beside(self, told: Listing, parts: Sequence[tuple[Path, Path]], folder: Path) -> Mapping[str, int]:  # noqa: B027 (most have nothing to add)
+    def beside(self, told: Listing, parts: Sequence[tuple[Path, Path]], folder: Path) -> Mapping[str, int]:
         """Lay tables of the source's own beside its documents, from the (kept, dropped) parts that `collect` wrote; returns figures."""
         return {}

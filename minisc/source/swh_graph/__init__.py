@@ -157,7 +157,7 @@ class SwhGraph(Source):
         return Listing(
             parts=cut, identity=identity, documents=counts["documents"], bytes=counts["bytes"], ignored=_ignored(graph, fates, counts),
             remark=f"{len(chosen):,} repositories, {counts['files']:,} files, {counts['documents']:,} wanted; origins: {_told(fates)}",
-            figures={"files": counts["files"], "directories": len(graph.ids)},
+            figures={"files": counts["files"]},
         )  # fmt: skip
 
     def _graph(self, export: Export, chosen: Sequence[Chosen]) -> tuple[Graph, np.ndarray]:

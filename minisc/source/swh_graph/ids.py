@@ -41,7 +41,9 @@ class IdIndex:
         self.ids = ids
         keys = keys_of(ids)
         self._filter_shift = _shift(len(ids).bit_length() + 4, _FILTER_BITS)
-        self._filter = np.zeros(1 << (64 - int(self._filter_shift)), bool)  # one look here answers most questions about ids that are not there
+        self._filter = np.zeros(
+            1 << (64 - int(self._filter_shift)), bool
+        )  # one look here answers most questions about ids that are not there
         self._filter[keys >> self._filter_shift] = True
         self._order = None if (keys[1:] >= keys[:-1]).all() else order_of(keys)  # None: they are in order
         self._keys = np.append(keys if self._order is None else keys[self._order], _LAST)
