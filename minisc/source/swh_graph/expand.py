@@ -111,7 +111,7 @@ def _inside_itself(held: list[Places], above: np.ndarray, to: np.ndarray) -> np.
 
 
 def files_of(tree: Tree, places: Places, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """(place, file row) of every file, in the order of the places. Repositories with more than `max_files` end early, counted."""
+    """(place, file row) of every file, in the order of the places. Repositories with more than `max_files` end early, counted, as are long paths."""
     degree = tree.files.lengths[places.directory]
     total = np.bincount(places.repo, weights=degree) if len(places.repo) else np.zeros(0)
     if len(total) and (total > bounds.max_files).any():
@@ -121,6 +121,11 @@ def files_of(tree: Tree, places: Places, bounds: Bounds) -> tuple[np.ndarray, np
         degree = kept
     place = np.repeat(np.arange(len(places.repo)), degree)
     rows = tree.files.values[ranges(tree.files.starts[places.directory], degree)].astype(np.int64)
+    name_bytes = pc.binary_length(tree.file_names).to_numpy(zero_copy_only=False)
+    long = places.length[place] + name_bytes[rows] > bounds.max_path
+    if long.any():
+        places.cut["path_too_long"] += int(long.sum())
+        place, rows = place[~long], rows[~long]
     return place, rows
 
 
