@@ -7,7 +7,7 @@ file of one revision of every repository, `text` null: the step `download` fills
     visits.py  branches.py  versions.py  choose.py      one root directory for each origin
     walk.py  (arrays.py, relational.py: the two layouts)  graph.py  ids.py  keys.py      everything that the roots reach, each directory once
     proof.py                   directory ids recomputed from what was read
-    expand.py  names.py  part.py      paths and rows, part by part, anywhere
+    expand.py  names.py  part.py  rows.py      paths and rows, part by part, anywhere
     tables.py                  the listing, its unique contents and the counts, for people
 
 Guarantees: every origin is accounted for (chosen, or a reason); so is every file with a wanted name. Bounded memory whatever
@@ -43,6 +43,7 @@ from minisc.source.swh_graph.ids import IdIndex
 from minisc.source.swh_graph.names import NONE, roles
 from minisc.source.swh_graph.part import Part, Rules
 from minisc.source.swh_graph.proof import failures, lowest
+from minisc.source.swh_graph.rows import rows_of
 from minisc.source.swh_graph.tables import write_counts, write_tables
 from minisc.source.swh_graph.walk import read_graph
 
@@ -122,7 +123,7 @@ class SwhGraph(Source):
         return _remembered[key]
 
     def tables(self, part: Part) -> Iterator[pa.Table]:
-        yield from batched(parts.rows_of(part, self._rules()))
+        yield from batched(rows_of(part, self._rules()))
 
     def beside(self, told: Listing, parts: Sequence[tuple[Path, Path]], folder: Path) -> Mapping[str, int]:
         write_counts({"origins": told.remark, **told.ignored}, folder)
