@@ -32,12 +32,16 @@ Inputs = Mapping[str, Any]  # role -> Artifact, None (optional and absent) or li
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """One role of a step: an artifact of a kind; `many` takes all that earlier steps made of it; `given` only what `inputs.<role>=…` names."""
+    """One role of a step: an artifact of a kind; `many` takes all that earlier steps made of it; `given` only what `inputs.<role>=…` names.
+
+    `told_as`: another role; what is given under that name serves where nothing is given under the own one, if it holds the kind.
+    """
 
     kind: str
     optional: bool = False
     many: bool = False
     given: bool = False
+    told_as: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,7 +16,7 @@ import importlib.util
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -65,6 +65,11 @@ class Patience:
     pause_seconds: float  # before the second try, at most; doubles from there
     longest_pause_seconds: float
     give_up_after: int  # failures in a row of the source as a whole
+
+    @classmethod
+    def of(cls, settings: Any) -> Patience:
+        """From a downloader's settings, which have the same names."""
+        return cls(**{field.name: getattr(settings, field.name) for field in fields(cls)})
 
 
 class Fetching:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from minisc.core.step import Cost
 from minisc.downloader.base import Blob, Watch
-from minisc.downloader.fetching import Again, Answer, Fetching, Lost, checked, run, session
+from minisc.downloader.fetching import Again, Answer, Fetching, Lost, Patience, checked, run, session
 from minisc.downloader.store import BlobStore
 from minisc.downloader.webapi import Scope, WebApi
 
@@ -38,7 +38,7 @@ class SwhApi(WebApi):
         )
 
     def fetch(self, blobs: Sequence[Blob], store: BlobStore, watch: Watch) -> dict[str, str]:
-        fetching = Fetching("swh_api", store, watch, self.patience())
+        fetching = Fetching("swh_api", store, watch, Patience.of(self))
 
         async def work() -> None:
             async with session(self.connections, self.timeout_seconds) as client:

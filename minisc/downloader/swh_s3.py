@@ -65,13 +65,7 @@ class SwhS3(Downloader):
         )
 
     def fetch(self, blobs: Sequence[Blob], store: BlobStore, watch: Watch) -> dict[str, str]:
-        patience = Patience(
-            tries=self.tries,
-            pause_seconds=self.pause_seconds,
-            longest_pause_seconds=self.longest_pause_seconds,
-            give_up_after=self.give_up_after,
-        )
-        fetching = Fetching("swh_s3", store, watch, patience)
+        fetching = Fetching("swh_s3", store, watch, Patience.of(self))
 
         async def work() -> None:
             async with session(self.connections, self.timeout_seconds) as client:

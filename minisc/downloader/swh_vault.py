@@ -25,7 +25,7 @@ from minisc.core.document import sha1_git_of
 from minisc.core.fingerprint import free
 from minisc.core.step import Cost
 from minisc.downloader.base import UNAVAILABLE, Blob, Watch
-from minisc.downloader.fetching import Again, Answer, Fetching, Got, Lost, run, session
+from minisc.downloader.fetching import Again, Answer, Fetching, Got, Lost, Patience, run, session
 from minisc.downloader.store import BlobStore, is_content
 from minisc.downloader.webapi import Scope, WebApi
 
@@ -83,7 +83,7 @@ class _Kitchen:
 
     def __init__(self, settings: SwhVault, client: aiohttp.ClientSession, store: BlobStore, watch: Watch) -> None:
         self._settings, self._client, self._store, self._watch = settings, client, store, watch
-        self._fetching = Fetching("swh_vault", store, watch, settings.patience())
+        self._fetching = Fetching("swh_vault", store, watch, Patience.of(settings))
         self._cooking = settings.scope("swh_vault_cooking", store, watch, settings.granted())
         polls = settings.poll_limit_with_token if settings.token() else settings.poll_limit
         self._polling = settings.scope("swh_vault_status", store, watch, polls, window_seconds=settings.poll_window_seconds)

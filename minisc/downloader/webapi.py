@@ -28,7 +28,7 @@ from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.downloader.allowance import Allowance, Log
 from minisc.downloader.base import Downloader, Watch
-from minisc.downloader.fetching import Again, Patience, body_of, checked_url, is_local
+from minisc.downloader.fetching import Again, body_of, checked_url, is_local
 from minisc.downloader.store import BlobStore
 
 if TYPE_CHECKING:
@@ -69,14 +69,6 @@ class WebApi(Downloader):
             raise UserError(
                 "burst is a share, windows and tries are positive", where=f"downloader.burst={self.burst}", do="downloader.burst=0.1"
             )
-
-    def patience(self) -> Patience:
-        return Patience(
-            tries=self.tries,
-            pause_seconds=self.pause_seconds,
-            longest_pause_seconds=self.longest_pause_seconds,
-            give_up_after=self.give_up_after,
-        )
 
     def granted(self) -> int:
         """Requests a window: with a token, or without."""

@@ -2,7 +2,8 @@
 
 In: the chosen steps in order, what was given as `inputs.<role>=…`, the store. Out: a list of `Node`s, each with the nodes or
 artifacts that fill its roles, and its fingerprint. A role is filled from the command line if it was given there, else from
-the nearest earlier step that makes the kind (a role that is only ever `given` stays empty). The fingerprint of a node is a hash of its step's settings, versions, leaves,
+the nearest earlier step that makes the kind (a role that is only ever `given` stays empty). Where an earlier step has taken what was given
+and made the same kind of it (a model tuned, documents curated), that is what comes after it, not what was given. The fingerprint of a node is a hash of its step's settings, versions, leaves,
 and the fingerprints of its inputs: a Merkle DAG, so that one changed filter changes only what lies after it.
 
 `inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind), `latest:<recipe>`, or a list.
@@ -58,7 +59,9 @@ def _marks(value: Any) -> Any:
 
 
 def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node], out: Path) -> Any:
-    told = given.get(role)
+    told = None if _taken_further(role, need, nodes) else given.get(role)
+    if told is None and need.told_as:
+        return _told_as(step, role, need, given, out)
     if told is None and need.kind == "tokenizer" and given.get("model") is not None:
         told = given["model"]  # a model given explicitly carries its tokenizer, and that one wins
     if told is not None:
@@ -82,6 +85,23 @@ def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node],
         where=f"steps=[{','.join([*(node.name for node in nodes), step])}]",
         do=f"put a step that makes {need.kind} before it, or inputs.{role}=<artifact folder, run folder, or latest:RECIPE>",
     )
+
+
+def _taken_further(role: str, need: Need, nodes: Sequence[Node]) -> bool:
+    """Whether a step before this one takes the role too and makes its kind anew."""
+    return not need.given and any(role in node.step.needs and need.kind in node.step.makes for node in nodes)
+
+
+def _told_as(step: str, role: str, need: Need, given: Given, out: Path) -> Artifact | None:
+    """What was given under the other name, or None where that holds nothing of the kind."""
+    assert need.optional and not need.many, f"role {role!r} of step {step!r}"
+    told = given.get(need.told_as)
+    if told is None:
+        return None
+    try:
+        return artifact_of(told[0] if isinstance(told, list) else told, need.kind, need.told_as, out)
+    except UserError:
+        return None
 
 
 def artifact_of(text: str, kind: str, role: str, out: Path) -> Artifact:

@@ -14,8 +14,9 @@ Sources do not know each other. What several of them need stands beside this mod
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
@@ -39,6 +40,7 @@ class Listing:
     remark: str = ""
     ignored: Mapping[str, int] = field(default_factory=dict)  # why -> how many files were not even listed
     refusal: UserError | None = None  # set when this is a plan only: to be raised by who wants to read
+    figures: Mapping[str, int] = field(default_factory=dict)  # further counts for the artifact, by plain names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,3 +56,7 @@ class Source(ABC):
     @abstractmethod
     def tables(self, part: Any) -> Iterator[pa.Table]:
         """The rows of one part, in order, in tables of bounded size; `split` is left null (collect sets it)."""
+
+    def beside(self, told: Listing, parts: Sequence[tuple[Path, Path]], folder: Path) -> Mapping[str, int]:
+        """Lay tables of the source's own beside its documents, from the (kept, dropped) parts that `collect` wrote; returns figures."""
+        return {}

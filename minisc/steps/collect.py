@@ -95,7 +95,13 @@ class Collect(Step):
             ]
             for _ in work.context.engine.map(_write, writes):
                 bar.advance()
-        return self._figures(work, facts, how)
+        figures = self._figures(work, facts, how)
+        parts = [(work.path / "kept" / task.target.name, work.path / "dropped" / task.target.name) for task in tasks]
+        beside = {**told.figures, **self.source.beside(told, parts, work.path)}
+        if beside:
+            shown = {"repositories": figures["repositories"], **beside, "bytes": figures["bytes_kept"]}
+            work.context.speak.line("listed: " + ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in shown.items()))
+        return figures | beside
 
     def _split(self, facts: Sequence[Mapping[str, Any]]) -> tuple[frozenset[str], str]:
         """The repositories to hold out; empty with `how` = "document" where none is small enough."""

@@ -96,9 +96,10 @@ class Download(Step):
         left = [blob for sha1_git, blob in blobs.items() if sha1_git not in store]
         size = sum(blob.size or 0 for blob in left)
         cost = self.downloader.estimate(len(left), size)
-        hours = f", about {cost.seconds / 3600:,.1f} h" if cost.seconds else ""
+        seconds = cost.seconds or 0
+        time = f", about {seconds / 3600:,.1f} h" if seconds >= 3600 else f", about {seconds / 60:,.1f} min" if seconds >= 60 else ""
         context.speak.line(
-            f"{what}: {len(blobs):,} unique, {len(blobs) - len(left):,} in the store; {len(left):,} to fetch, {size / 1e6:,.0f} MB{hours}"
+            f"{what}: {len(blobs):,} unique, {len(blobs) - len(left):,} in the store; {len(left):,} to fetch, {size / 1e6:,.1f} MB{time}"
         )
         with context.speak.progress(f"downloading {what}", len(left), "blobs") as bar:
             return self.downloader.fetch(list(blobs.values()), store, bar)

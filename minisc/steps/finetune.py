@@ -2,7 +2,7 @@
 
 In: a model (`inputs.model=…`, or made earlier in the run) and tokens that its own tokenizer made; `pack` takes the tokenizer
 of an explicit model by itself. Out: a `model` artifact as `pretrain` makes it; its size is the given model's, whatever
-`model=` says. The learning rate wants to be lower than in pretraining: trainer.max_lr=3e-4 for one that was trained with 3e-3.
+`model=` says. The learning rate wants to be lower than in pretraining: `trainer=tune`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Seconds, memory and files/s of the graph source on synthetic exports of growing size, beside a join-based sketch in polars.
 
-    python tests/benchmarks/bench_swh_graph.py                529 thousand directories, 17 repositories: ours and the sketch's
+    python tests/benchmarks/bench_swh_graph.py                529 thousand directories, 17 repositories: ours and the sketch's, in turn
+    python tests/benchmarks/bench_swh_graph.py --sparse       the same with keys far apart, as serial numbers of the whole archive
     python tests/benchmarks/bench_swh_graph.py --grow         0.5, 1 and 2 million directories (15, 30 and 60 million entries),
-                                                              and what the slope says of 11 million directories, 320 million entries
+                                                              and what the slope says of the whole dataset: 346 million edges
 
 Each measurement is a fresh process, so that its peak memory is its own. An eighth of the directories is in the present trees of the
 repositories, the rest is their history, as in the archive. Polars is needed for the sketch only.
@@ -12,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,11 +26,19 @@ import pyarrow.parquet as pq
 
 FILES_A_DIRECTORY, DIRS_A_DIRECTORY, PRESENT = 26, 4, 0.125
 TABLE_FILES = 20
+WHOLE = 11_500_000  # directories that make the whole dataset's 346 M edges, at 30 entries each
 
 
-def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> None:
-    """Write an export of this size; ids are random, so it is not Merkle-consistent, which nothing here looks at."""
+def build(folder: Path, directories: int, repositories: int, *, sparse: bool = False, seed: int = 1) -> None:
+    """Write an export of this size; ids are random, so it is not Merkle-consistent, which nothing here looks at.
+
+    `sparse`: the keys of entries are few of many numbers, as serial numbers of the whole archive are in an export of a part of it.
+    """
     rng = np.random.default_rng(seed)
+
+    def serial(number: int) -> np.ndarray:
+        return np.cumsum(rng.integers(1, 1000, number)) if sparse else np.arange(number) * 3 + 7
+
     own = directories // repositories
     directories = own * repositories
     ids = rng.integers(0, 256, (directories, 20), dtype=np.uint8)
@@ -47,11 +56,12 @@ def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> N
     of, to = np.concatenate(lists_of), np.concatenate(lists_to)
     order = np.argsort(of, kind="stable")
     of, to = of[order], to[order]
+    dir_keys = serial(directories)
     _write(
         folder,
         "directory_entry_dir",
         {
-            "id": np.arange(directories) * 3 + 7,
+            "id": dir_keys,
             "target": _binary(ids),
             "name": _names(names_dir, b"d"),
             "perms": np.full(directories, 16384, np.int32),
@@ -61,8 +71,9 @@ def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> N
     file_of = np.full(directories, FILES_A_DIRECTORY)
     values = (np.repeat(block, FILES_A_DIRECTORY) * own + (rng.random(directories * FILES_A_DIRECTORY) * own).astype(np.int64)) * 2
     values += rng.integers(0, 2, len(values))
+    file_keys = serial(pool)
     _write(folder, "directory", {
-        "id": _binary(ids), "dir_entries": _lists(np.bincount(of, minlength=directories), to * 3 + 7), "file_entries": _lists(file_of, values),
+        "id": _binary(ids), "dir_entries": _lists(np.bincount(of, minlength=directories), dir_keys[to]), "file_entries": _lists(file_of, file_keys[values]),
         "rev_entries": pa.nulls(directories, pa.list_(pa.int64())),
     })  # fmt: skip
     contents = rng.integers(0, 256, (pool, 20), dtype=np.uint8)
@@ -71,7 +82,7 @@ def build(folder: Path, directories: int, repositories: int, seed: int = 1) -> N
     _write(
         folder,
         "directory_entry_file",
-        {"id": np.arange(pool), "target": _binary(contents), "name": names, "perms": np.full(pool, 33188, np.int32)},
+        {"id": file_keys, "target": _binary(contents), "name": names, "perms": np.full(pool, 33188, np.int32)},
     )
     _write(
         folder,
@@ -143,7 +154,7 @@ def ours(folder: Path) -> dict[str, float]:
     start, cpu = time.perf_counter(), time.process_time()
     told = source._listed(Export(path=str(folder)), {}, None)
     listed = time.perf_counter() - start
-    paths = sum(len(part._ordered(one, source._rules()).paths) for one in told.parts if not one.rows or not one.rows[0])
+    paths = sum(len(part.paths_of(one, source._rules())[1]) for one in told.parts)
     with_paths, cpu = time.perf_counter() - start, time.process_time() - cpu
     rows = sum(len(table) for one in told.parts[:3] for table in source.tables(one))
     return {
@@ -202,9 +213,39 @@ def measured(what: str, folder: Path) -> dict[str, float]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
+def compared(folder: Path, times: int) -> None:
+    """Ours and the sketch's in turn, so that what else the machine does meets both; medians are told."""
+    seen: dict[str, list[dict[str, float]]] = {"ours": [], "sketch": []}
+    for _ in range(times):
+        for what, told in seen.items():
+            told.append(measured(what, folder))
+    middle = {
+        what: {name: statistics.median(one[name] for one in told) for name in ("with_paths", "cpu", "peak_mb", "paths")}
+        for what, told in seen.items()
+    }
+    for what, one in middle.items():
+        print(
+            f"  {what:7} {one['with_paths']:6.2f} s to {one['paths']:,.0f} paths ({one['paths'] / one['with_paths']:,.0f} files/s), {one['cpu']:.2f} CPU s, {one['peak_mb']:,.0f} MB"
+        )
+    assert middle["ours"]["paths"] == middle["sketch"]["paths"]
+    ratios = {name: middle["sketch"][name] / middle["ours"][name] for name in ("with_paths", "cpu", "peak_mb")}
+    print(
+        f"  sketch over ours, medians of {times}: {ratios['with_paths']:.2f} in time, {ratios['cpu']:.2f} in CPU time, {ratios['peak_mb']:.2f} in memory"
+    )
+
+
+def grown(sizes: list[tuple[int, float, float]]) -> None:
+    """What (directories, seconds, MB) of the first and the last size say of the whole dataset."""
+    (first, s0, m0), (last, s1, m1) = sizes[0], sizes[-1]
+    more = (WHOLE - last) / (last - first)
+    print(f"slope: {WHOLE:,} directories, 346 M edges in {s1 + more * (s1 - s0):.0f} s with {m1 + more * (m1 - m0):,.0f} MB")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--grow", action="store_true")
+    parser.add_argument("--sparse", action="store_true")
+    parser.add_argument("--times", type=int, default=5)
     parser.add_argument("--only", choices=("ours", "sketch"))
     parser.add_argument("--folder", type=Path)
     options = parser.parse_args()
@@ -212,33 +253,24 @@ def main() -> None:
         told = {"ours": ours, "sketch": sketch}[options.only](options.folder)
         print(json.dumps({**told, "peak_mb": peak_mb()}))
         return
-    sizes = [(500_000, 750), (1_000_000, 1500), (2_000_000, 3000)] if options.grow else [(529_000, 17)]
     seen = []
-    for directories, repositories in sizes:
-        folder = Path(tempfile.mkdtemp(prefix="export-"))
-        try:
+    for directories, repositories in [(500_000, 750), (1_000_000, 1500), (2_000_000, 3000)] if options.grow else [(529_000, 17)]:
+        with tempfile.TemporaryDirectory(prefix="export-") as name:
             start = time.perf_counter()
-            build(folder, directories, repositories)
-            entries = directories * (FILES_A_DIRECTORY + DIRS_A_DIRECTORY) / 1e6
+            build(Path(name), directories, repositories, sparse=options.sparse)
+            entries, took = directories * (FILES_A_DIRECTORY + DIRS_A_DIRECTORY) / 1e6, time.perf_counter() - start
+            print(f"{directories:,} directories, {entries:.0f} M entries, {repositories} repositories (built in {took:.0f} s)", flush=True)
+            if not options.grow:
+                compared(Path(name), options.times)
+                continue
+            own = measured("ours", Path(name))
             print(
-                f"{directories:,} directories, {entries:.0f} M entries, {repositories} repositories (built in {time.perf_counter() - start:.0f} s)"
-            )
-            own = measured("ours", folder)
-            print(
-                f"  ours    {own['with_paths']:6.2f} s to {own['paths']:,.0f} paths ({own['paths'] / own['with_paths']:,.0f} files/s), {own['cpu']:.1f} CPU s, {own['peak_mb']:,.0f} MB; then {own['rows_a_second']:,.0f} full rows/s"
+                f"  ours    {own['with_paths']:6.2f} s to {own['paths']:,.0f} paths ({own['paths'] / own['with_paths']:,.0f} files/s), {own['cpu']:.1f} CPU s, {own['peak_mb']:,.0f} MB; then {own['rows_a_second']:,.0f} full rows/s",
+                flush=True,
             )
             seen.append((directories, own["with_paths"], own["peak_mb"]))
-            if not options.grow:
-                other = measured("sketch", folder)
-                print(
-                    f"  sketch  {other['with_paths']:6.2f} s to {other['paths']:,.0f} paths, {other['cpu']:.1f} CPU s, {other['peak_mb']:,.0f} MB; ratio {other['with_paths'] / own['with_paths']:.2f}"
-                )
-        finally:
-            shutil.rmtree(folder)
     if options.grow:
-        (first, s0, m0), (last, s1, m1) = seen[0], seen[-1]
-        more = (11_000_000 - last) / (last - first)
-        print(f"slope: 11 M directories, 320 M entries in {s1 + more * (s1 - s0):.0f} s with {m1 + more * (m1 - m0):,.0f} MB")
+        grown(seen)
 
 
 if __name__ == "__main__":

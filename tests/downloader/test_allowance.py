@@ -33,9 +33,17 @@ class Server:
 
 
 def simulate(
-    allowance: Allowance, server: Server, seconds: float, *, seed: int = 1, connections: int = 4, others: float = 0.0, start: float = 1000.0
+    allowance: Allowance,
+    server: Server,
+    seconds: float,
+    *,
+    seed: int = 1,
+    connections: int = 4,
+    others: float = 0.0,
+    start: float = 1000.0,
+    log: Log | None = None,
 ) -> int:
-    """Requests answered within `seconds`; latencies of 0.05 to 2 s, `others` requests an hour of somebody else."""
+    """Requests answered within `seconds`; latencies of 0.05 to 2 s, `others` requests an hour of somebody else, `log` written as a client does."""
     rng = random.Random(seed)
     now, answered, flying = start, 0, 0
     events: list[tuple[float, int, str]] = []  # arrivals at the server and answers back
@@ -45,6 +53,8 @@ def simulate(
     while now < start + seconds:
         wait = allowance.wait(now) if flying < connections else 1e9
         if wait <= 0:
+            if log is not None:
+                log.note(now)
             allowance.sent(now)
             flying, number = flying + 1, number + 1
             heapq.heappush(events, (now + rng.uniform(0.02, 1), number, "arrive"))
@@ -75,6 +85,18 @@ def simulate(
 def test_a_day_uses_99_percent_of_the_allowance_without_one_refusal(limit: int, burst: float) -> None:
     server = Server(limit)
     answered = simulate(Allowance(limit, HOUR, burst), server, DAY)
+    assert server.refused == 0
+    assert answered >= 0.99 * 24 * limit
+
+
+@pytest.mark.parametrize("limit", [120, 1200])
+@pytest.mark.parametrize("burst", [0.1, 1.0])
+def test_a_day_with_a_kill_at_noon_uses_99_percent_too(tmp_path: Path, limit: int, burst: float) -> None:
+    """What the first client had under way at noon is lost to it, not to the server; the second knows of it by the log alone."""
+    server, log, noon = Server(limit), Log(tmp_path / "a.log", HOUR), DAY / 2
+    answered = simulate(Allowance(limit, HOUR, burst), server, noon, start=0.0, log=log)
+    second = Allowance(limit, HOUR, burst, log.held_until(noon, noon, 60.0))  # 60 s: the time-out of a request
+    answered += simulate(second, server, noon, start=noon, seed=2, log=log)
     assert server.refused == 0
     assert answered >= 0.99 * 24 * limit
 

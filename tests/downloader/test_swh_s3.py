@@ -218,3 +218,24 @@ def test_killed_anywhere_no_finished_request_is_repeated(archive: Archive, tmp_p
     assert 1500 <= len(archive.requests) <= 1500 + 3 * 8  # at most what was in flight at each kill (4 connections, answers on their way)
     with BlobStore(tmp_path / "store") as store:
         assert all(hashlib.sha1(store.get(one.sha1_git) or b"").hexdigest() == one.sha1 for one in blobs)
+
+
+SMALL_DISK = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+"""
+
+
+@pytest.mark.system
+def test_a_disk_that_fills_up_is_said_and_what_arrived_stays(archive: Archive, tmp_path: Path) -> None:
+    """No file of the process may grow beyond 200 kB; then there is room again."""
+    blobs = [archive.add(os.urandom(2000)) for _ in range(300)]
+    (tmp_path / "names").write_text(" ".join(f"{one.sha1_git} {one.sha1}" for one in blobs))
+    arguments = [f"{archive.url}/content", str(tmp_path / "store"), str(tmp_path / "names")]
+    done = subprocess.run([sys.executable, "-c", SMALL_DISK + FETCH, *arguments], capture_output=True, text=True)
+    assert done.returncode == 1 and "UserError: cannot write into the store of blobs: file too large" in done.stderr
+    asked = len(archive.requests)
+    again = subprocess.run([sys.executable, "-c", FETCH, *arguments], check=True, capture_output=True, text=True)
+    assert int(again.stdout) == 300 and 90 < asked < 120
+    assert len(archive.requests) <= 300 + 5  # the connections' own at the end of the first

@@ -157,3 +157,37 @@ def test_a_role_that_is_only_given_is_never_taken_from_a_step(tmp_path: Path) ->
         again = made.run(chosen, where, against=given)["curate"]
         assert again.file("text").read_text() == str(len(given) if isinstance(given, list) else 1)
         assert again.fingerprint != artifacts["curate"].fingerprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakenFurther(Step):
+    version: ClassVar[int] = 1
+    makes: ClassVar[tuple[str, ...]] = ("model", "tokenizer")
+    needs: ClassVar[Mapping[str, Need]] = {"model": Need("model")}
+
+    def run(self, work: Work, inputs: Inputs) -> Figures:
+        (work.path / "weights").write_text(inputs["model"].file("weights").read_text() + " tuned")
+        return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BeforeAndAfter(Score):
+    needs: ClassVar[Mapping[str, Need]] = {
+        "model": Need("model"),
+        "start": Need("model", optional=True, given=True, told_as="model"),
+        "read": Need("documents", optional=True, given=True, told_as="model"),
+    }
+
+
+def test_what_a_step_makes_of_what_was_given_comes_after_it(tmp_path: Path) -> None:
+    """A tuned model is scored, not the one that it was given; that one is known beside it."""
+    where = made.context(tmp_path)
+    begun = made.run(steps(), where)
+    model, other = begun["pretrain"], made.run(steps(word="b"), where)["pretrain"]
+    _, node = plan({"tune": TakenFurther(), "evaluate": BeforeAndAfter()}, {"model": str(model.path)}, where)
+    assert node.inputs["model"].name == "tune" and node.inputs["start"].fingerprint == model.fingerprint
+    assert node.inputs["read"] is None  # an artifact of a model holds no documents
+    _, node = plan({"tune": TakenFurther(), "evaluate": BeforeAndAfter()}, {"model": str(model.path), "start": str(other.path)}, where)
+    assert node.inputs["start"].fingerprint == other.fingerprint
+    (node,) = plan({"evaluate": BeforeAndAfter()}, {"model": str(model.path)}, where)
+    assert node.inputs["model"].fingerprint == node.inputs["start"].fingerprint == model.fingerprint

@@ -358,6 +358,19 @@ def test_hostile_names_stay_bytes_and_become_no_path(tmp_path: Path) -> None:
     assert len({row["uid"] for row in rows}) == len(rows)
 
 
+def test_names_that_no_git_writes_stay_bytes_too(tmp_path: Path) -> None:
+    """Absolute, climbing, with NUL, empty, longer than a path may be: an export may hold them, a checkout could not."""
+    archive = Archive()
+    names = [b"/etc/cron.d/a.py", b"../../a.py", b"nul\0.py", b".py", b"a//b.py", b"y" * 4000 + b".py"]
+    rows = [(name, 0o100644, archive.blob(b"%d" % at)) for at, name in enumerate(names)]
+    root = archive.tree_rows([*rows, (b"z" * 5000 + b".py", 0o100644, archive.blob(b"long"))])
+    archive.visit(archive.origin("o"), {b"HEAD": ("revision", archive.commit(root))})
+    told, found = listed(archive.write_arrays(tmp_path / "export"))
+    assert {row["path"] for row in found} == set(names) and told.ignored["path_too_long"] == 1
+    assert all("\0" not in row["path_text"] for row in found) and len({row["uid"] for row in found}) == len(names)
+    assert {path.name for path in tmp_path.iterdir()} <= {"export", "hashes.json"}
+
+
 def test_paths_longer_than_any_checkout_can_hold_are_cut_and_counted(tmp_path: Path) -> None:
     told, rows = listed(one_repository({b"a.py": b"1", b"d" * 4000: {b"e" * 200: {b"b.py": b"2"}}}).write_arrays(tmp_path / "export"))
     assert [row["path"] for row in rows] == [b"a.py"] and told.ignored["path_too_long"] == 1

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from minisc.source.swh_graph import columns
 from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct, ranges, unique_ids
+from minisc.source.swh_graph.keys import KeyIndex
 
 IDS = st.binary(min_size=20, max_size=20)
 
@@ -102,3 +103,29 @@ def test_ranges_end_to_end(pairs: list[tuple[int, int]]) -> None:
     starts, lengths = (np.array(column, np.int64) for column in (zip(*pairs, strict=True) if pairs else ([], [])))
     assert ranges(starts, lengths).tolist() == [at for start, length in pairs for at in range(start, start + length)]
     assert distinct(starts).tolist() == sorted(set(starts.tolist()))
+
+
+def test_ids_made_to_share_their_first_bits_are_found_in_good_time() -> None:
+    """A hundred thousand ids of one beginning: a walk from the first of them would take their number of steps for each."""
+    rng = np.random.default_rng(5)
+    ids = rng.integers(0, 256, (100_000, 20), dtype=np.uint8)
+    ids[:, :3] = 7
+    index = IdIndex(ids)
+    assert index._starts is None and index.find(ids[::-1]).tolist() == list(range(len(ids)))[::-1]
+    assert (index.find(rng.integers(0, 256, (1000, 20), dtype=np.uint8)) == ABSENT).all()
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(-50, 50), max_size=30), st.sampled_from([1, 1 << 40]), st.lists(st.integers(-60, 60), max_size=20))
+def test_rows_by_key_agree_with_a_dictionary(keys: list[int], apart: int, others: list[int]) -> None:
+    """Close together and far apart, in any order, some of them twice."""
+    known = [key * apart for key in keys]
+    first = {key: at for at, key in reversed(list(enumerate(known)))}
+    asked = [*known, *(other * apart for other in others), int(columns.MISSING), 2**62, -(2**62)]
+    assert KeyIndex(np.array(known, np.int64)).find(np.array(asked, np.int64)).tolist() == [first.get(key, ABSENT) for key in asked]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 40), max_size=40), st.sampled_from([np.uint32, np.int64]))
+def test_distinct_integers_of_any_type_and_spread(values: list[int], kind: type[np.integer]) -> None:
+    assert distinct(np.array(values, kind)).tolist() == sorted(set(values))

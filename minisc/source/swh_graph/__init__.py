@@ -5,9 +5,10 @@ file of one revision of every repository, `text` null: the step `download` fills
 
     export.py  columns.py      the tables, streamed, whatever types they are in
     visits.py  branches.py  versions.py  choose.py      one root directory for each origin
-    walk.py  (arrays.py, relational.py: the two layouts)  graph.py  ids.py      everything that the roots reach, each directory once
+    walk.py  (arrays.py, relational.py: the two layouts)  graph.py  ids.py  keys.py      everything that the roots reach, each directory once
     proof.py                   directory ids recomputed from what was read
-    expand.py  names.py  part.py      paths and rows, part by part, anywhere
+    expand.py  names.py  part.py  rows.py      paths and rows, part by part, anywhere
+    tables.py                  the listing, its unique contents and the counts, for people
 
 Guarantees: every origin is accounted for (chosen, or a reason); so is every file with a wanted name. Bounded memory whatever
 the data. The same export and settings give the same rows in the same order.
@@ -21,6 +22,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -41,6 +43,8 @@ from minisc.source.swh_graph.ids import IdIndex
 from minisc.source.swh_graph.names import NONE, roles
 from minisc.source.swh_graph.part import Part, Rules
 from minisc.source.swh_graph.proof import failures, lowest
+from minisc.source.swh_graph.rows import rows_of
+from minisc.source.swh_graph.tables import write_counts, write_tables
 from minisc.source.swh_graph.walk import read_graph
 
 ARRAYS = (
@@ -63,7 +67,7 @@ _remembered: dict[str, Listing] = {}  # the last listing of this process: a run 
 class SwhGraph(Source):
     """See the package. Raises UserError for values out of range, BadInput for an export that cannot be read."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: tables beside the documents
 
     path: str | None = free()  # a location is no part of the result: what lies there is
     endpoint: str = free()
@@ -119,7 +123,11 @@ class SwhGraph(Source):
         return _remembered[key]
 
     def tables(self, part: Part) -> Iterator[pa.Table]:
-        yield from batched(parts.rows_of(part, self._rules()))
+        yield from batched(rows_of(part, self._rules()))
+
+    def beside(self, told: Listing, parts: Sequence[tuple[Path, Path]], folder: Path) -> Mapping[str, int]:
+        write_counts({"origins": told.remark, **told.ignored}, folder)
+        return write_tables(parts, folder)
 
     def _rules(self) -> Rules:
         bounds = Bounds(max_depth=self.max_depth, max_files=self.max_files, max_path=4096)  # Linux' PATH_MAX: no checkout can hold longer
@@ -150,6 +158,7 @@ class SwhGraph(Source):
         return Listing(
             parts=cut, identity=identity, documents=counts["documents"], bytes=counts["bytes"], ignored=_ignored(graph, fates, counts),
             remark=f"{len(chosen):,} repositories, {counts['files']:,} files, {counts['documents']:,} wanted; origins: {_told(fates)}",
+            figures={"files": counts["files"]},
         )  # fmt: skip
 
     def _graph(self, export: Export, chosen: Sequence[Chosen]) -> tuple[Graph, np.ndarray]:

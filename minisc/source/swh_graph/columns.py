@@ -34,14 +34,14 @@ class Unreadable(ValueError):
 
 def ids(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     """(n, 20) uint8 and (n,) bool: which are there. Absent ids are zeros."""
-    there = pc.is_valid(array).to_numpy(zero_copy_only=False)
+    there = _there(array)
     if pa.types.is_fixed_size_binary(array.type):
         if array.type.byte_width != ID_BYTES:
             raise Unreadable(f"ids are {array.type.byte_width} bytes long, not {ID_BYTES}")
         raw = np.frombuffer(array.buffers()[1] or b"", np.uint8)[array.offset * ID_BYTES : (array.offset + len(array)) * ID_BYTES]
-        return np.where(there[:, None], raw.reshape(-1, ID_BYTES), 0).astype(np.uint8), there
-    flat, lengths = _bytes_of(array)
-    wide = lengths[there]
+        packed = raw.reshape(-1, ID_BYTES)
+        return (np.where(there[:, None], packed, 0).astype(np.uint8) if array.null_count else packed), there
+    flat, wide = _bytes_of(array.drop_null() if array.null_count else array)
     if (wide == ID_BYTES).all():
         width = ID_BYTES
     elif (wide == 2 * ID_BYTES).all():
@@ -52,11 +52,16 @@ def ids(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     packed = flat.reshape(-1, width)
     if width != ID_BYTES:
         packed = _unhex(packed)
-    if there.all():
+    if not array.null_count:
         return packed, there
     out = np.zeros((len(array), ID_BYTES), np.uint8)
     out[there] = packed
     return out, there
+
+
+def _there(array: pa.Array) -> np.ndarray:
+    """(n,) bool: which values are no nulls."""
+    return pc.is_valid(array).to_numpy(zero_copy_only=False) if array.null_count else np.ones(len(array), bool)
 
 
 def _unhex(digits: np.ndarray) -> np.ndarray:
@@ -67,15 +72,18 @@ def _unhex(digits: np.ndarray) -> np.ndarray:
 
 
 def _bytes_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The bytes of all valid values end to end, and the lengths of all (0 where null)."""
-    array = names(array)
-    lengths = pc.binary_length(array).fill_null(0).to_numpy(zero_copy_only=False).astype(np.int64)
-    if array.null_count:
-        array = array.drop_null()
+    """The bytes of all values end to end, and the length of each; no value is null. Nothing is copied."""
+    if not (pa.types.is_binary(array.type) or pa.types.is_string(array.type)):
+        array = names(array)
     if not len(array):
-        return np.zeros(0, np.uint8), lengths
-    offsets = np.frombuffer(array.buffers()[1], np.int64)[array.offset : array.offset + len(array) + 1]
-    return np.frombuffer(array.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]], lengths
+        return np.zeros(0, np.uint8), np.zeros(0, np.int64)
+    offsets = _offsets(array, np.int64 if pa.types.is_large_binary(array.type) else np.int32)
+    return np.frombuffer(array.buffers()[2] or b"", np.uint8)[offsets[0] : offsets[-1]], np.diff(offsets)
+
+
+def _offsets(array: pa.Array, kind: type[np.integer]) -> np.ndarray:
+    """(n + 1,): where each value of a column of variable length begins and the last one ends."""
+    return np.frombuffer(array.buffers()[1], kind)[array.offset : array.offset + len(array) + 1]
 
 
 def integers(array: pa.Array) -> np.ndarray:
@@ -145,5 +153,12 @@ def lists(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
         return np.zeros(len(array), np.int64), np.zeros(0, np.int64)
     if not (pa.types.is_list(array.type) or pa.types.is_large_list(array.type)):
         raise Unreadable(f"a list of integers is expected, the column is {array.type}")
-    lengths = pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+    if not len(array):
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    offsets = _offsets(array, np.int64 if pa.types.is_large_list(array.type) else np.int32)
+    lengths = np.diff(offsets).astype(np.int64)
+    if array.null_count:
+        lengths[~_there(array)] = 0  # a null list may still stand over values
+    if lengths.sum() == offsets[-1] - offsets[0]:
+        return lengths, integers(array.values[int(offsets[0]) : int(offsets[-1])])
     return lengths, integers(array.flatten())

@@ -1,7 +1,7 @@
 """From directories to paths: every place at which a repository holds a directory, then every file in it.
 
 In: the lists of a graph and one root for each repository. Out: `Places`, one for each (repository, path of a directory),
-level by level, as integers; `paths` makes the bytes of files' paths from them.
+level by level, as integers; `folders` and `paths` make the bytes of paths from them.
 Guarantees: bounded whatever the data: at most `max_depth` levels, `max_files` places and files a repository, paths of at
 most `max_path` bytes. A directory inside itself (no SHA-1 can make one, damaged data can) is cut. Everything cut is counted.
 Method: each level is one gather and one repeat; a shared directory is met once for each of its paths, which is the point.
@@ -111,7 +111,7 @@ def _inside_itself(held: list[Places], above: np.ndarray, to: np.ndarray) -> np.
 
 
 def files_of(tree: Tree, places: Places, bounds: Bounds) -> tuple[np.ndarray, np.ndarray]:
-    """(place, file row) of every file, in the order of the places. Repositories with more than `max_files` end early, counted."""
+    """(place, file row) of every file, in the order of the places. Repositories with more than `max_files` end early, counted, as are long paths."""
     degree = tree.files.lengths[places.directory]
     total = np.bincount(places.repo, weights=degree) if len(places.repo) else np.zeros(0)
     if len(total) and (total > bounds.max_files).any():
@@ -121,6 +121,11 @@ def files_of(tree: Tree, places: Places, bounds: Bounds) -> tuple[np.ndarray, np
         degree = kept
     place = np.repeat(np.arange(len(places.repo)), degree)
     rows = tree.files.values[ranges(tree.files.starts[places.directory], degree)].astype(np.int64)
+    name_bytes = pc.binary_length(tree.file_names).to_numpy(zero_copy_only=False)
+    long = places.length[place] + name_bytes[rows] > bounds.max_path
+    if long.any():
+        places.cut["path_too_long"] += int(long.sum())
+        place, rows = place[~long], rows[~long]
     return place, rows
 
 
@@ -136,15 +141,22 @@ def _running(degree: np.ndarray, repo: np.ndarray) -> np.ndarray:
     return out
 
 
-def paths(tree: Tree, places: Places, place: np.ndarray, rows: np.ndarray) -> pa.Array:
-    """The bytes of the files' paths, large_binary: names joined by slashes, nothing decoded."""
-    empty, slash = pa.scalar(b"", pa.large_binary()), pa.scalar(b"/", pa.large_binary())
+def folders(tree: Tree, places: Places) -> pa.Array:
+    """The path of every place, large_binary: names with a slash behind each, nothing decoded; of a root nothing."""
     before = pa.array([b""] * (places.levels[0] if places.levels else 0), pa.large_binary())
-    prefixes, start = [before], 0
+    found, start = [before], 0
     for level, end in zip(places.levels, places.levels[1:], strict=False):
         names = tree.dir_names.take(pa.array(places.entry[level:end]))
         above = before.take(pa.array(places.parent[level:end] - start))
-        before = pc.binary_join_element_wise(above, names, slash, empty)
-        prefixes.append(before)
+        before = pc.binary_join_element_wise(above, names, _SLASH, _NOTHING)
+        found.append(before)
         start = level
-    return pc.binary_join_element_wise(pa.concat_arrays(prefixes).take(pa.array(place)), tree.file_names.take(pa.array(rows)), empty)
+    return pa.concat_arrays(found)
+
+
+def paths(folders: pa.Array, folder: np.ndarray, names: pa.Array, row: np.ndarray) -> pa.Array:
+    """The bytes of files' paths, large_binary."""
+    return pc.binary_join_element_wise(folders.take(pa.array(folder)), names.take(pa.array(row)), _NOTHING)
+
+
+_SLASH, _NOTHING = pa.scalar(b"/", pa.large_binary()), pa.scalar(b"", pa.large_binary())

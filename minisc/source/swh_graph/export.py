@@ -64,22 +64,32 @@ class Export:
     @cached_property
     def relational(self) -> bool:
         """True for the layout of 2021 and later."""
-        system, root = self.place
-        return bool(_data_files(system, f"{root}/directory_entry"))
+        return self.has("directory_entry")
+
+    @cached_property
+    def _found(self) -> dict[str, list[pyarrow.fs.FileInfo]]:
+        """The files of the tables that were asked for: a listing may be a request."""
+        return {}
+
+    @cached_property
+    def _starts(self) -> dict[str, tuple[dict[str, int], int]]:
+        return {}
 
     def files(self, table: str) -> list[pyarrow.fs.FileInfo]:
         """The data files of one table, by name. Raises BadInput when there are none."""
-        system, root = self.place
-        infos = _data_files(system, f"{root}/{table}")
-        if not infos:
+        if not self.has(table):
             raise BadInput(
-                f"the export has no table {table!r}", where=f"{root}/{table}", do="the table's folder must hold *.parquet or *.orc files"
+                f"the export has no table {table!r}",
+                where=f"{self.place[1]}/{table}",
+                do="the table's folder must hold *.parquet or *.orc files",
             )
-        return infos
+        return self._found[table]
 
     def has(self, table: str) -> bool:
-        system, root = self.place
-        return bool(_data_files(system, f"{root}/{table}"))
+        if table not in self._found:
+            system, root = self.place
+            self._found[table] = _data_files(system, f"{root}/{table}")
+        return bool(self._found[table])
 
     def local_paths(self, tables: tuple[str, ...]) -> list[Path] | None:
         """Paths of the files of these tables, or None when the export does not lie on this machine."""
@@ -90,11 +100,13 @@ class Export:
 
     def starts(self, table: str) -> tuple[dict[str, int], int]:
         """The number of the first row of each file of a table, by the files' footers, and of all rows."""
-        starts, total = {}, 0
-        for info in self.files(table):
-            starts[info.path] = total
-            total += _File(self.place[0], info.path, info.extension).rows
-        return starts, total
+        if table not in self._starts:
+            starts, total = {}, 0
+            for info in self.files(table):
+                starts[info.path] = total
+                total += _File(self.place[0], info.path, info.extension).rows
+            self._starts[table] = starts, total
+        return self._starts[table]
 
     def stream(self, table: str, wanted: Mapping[str, str], optional: tuple[str, ...] = ()) -> Iterator[Batch]:
         """Batches of the columns `wanted` (name -> shape). A column in `optional` that a file lacks is None in its batches.

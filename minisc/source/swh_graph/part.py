@@ -2,31 +2,25 @@
 
 In: a graph, the chosen repositories. Out: `Part`s, picklable, cut by the data alone: about `PART_BYTES` of text each, a large
 repository over several. A part needs nothing but itself to be turned into rows, in any process and on any machine.
-`rows_of` gives the rows of one: repository by repository, by path.
+`paths_of` gives the files of one in the order of their rows: repository by repository, by path.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from minisc.core.document import note, uid_of
-from minisc.source.files import readable
 from minisc.source.swh_graph.choose import Chosen
-from minisc.source.swh_graph.columns import MISSING
-from minisc.source.swh_graph.expand import Bounds, Places, Tree, expand, files_of, paths
-from minisc.source.swh_graph.graph import DANGLING, FOUND, SKIPPED, Graph, Lists
+from minisc.source.swh_graph.expand import Bounds, Places, Tree, expand, files_of, folders, paths
+from minisc.source.swh_graph.graph import FOUND, Graph, Lists
 from minisc.source.swh_graph.ids import ABSENT, distinct, keys_of
-from minisc.source.swh_graph.names import LICENSE, roles
 
 SYMLINK, FORMAT = 0o120000, 0o170000
-DATES = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # the years 1 to 9999 in microseconds, all that a timestamp can show
 
 
 @dataclass(frozen=True)
@@ -41,12 +35,29 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Order:
+    """Files in the order of their rows: by repository, path, content."""
+
+    repo: np.ndarray
+    folders: pa.Array  # paths, large_binary, each with its closing slash
+    folder: np.ndarray  # of each file, among `folders`
+    row: np.ndarray  # of each file, among the part's
+    again: np.ndarray  # (n,) bool: a second entry of the path before it
+    twin: np.ndarray  # (n,) bool: it has the path of its neighbour on either side
+
+    def slice(self, first: int, last: int) -> Order:
+        own = slice(first, last)
+        used, folder = _counted_from_0(self.folder[own])
+        return Order(self.repo[own], self.folders.take(used), folder, self.row[own], self.again[own], self.twin[own])
+
+
+@dataclass(frozen=True)
 class Part:
     repos: tuple[Chosen, ...]
     roots: np.ndarray  # directory of each repository
     tree: Tree
     files: Files
-    rows: tuple[int, int] | None  # of a single large repository: these of its rows only
+    order: Order | None  # of a single large repository: these of its files only; else all, put in order where the rows are made
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +130,13 @@ def _parts(graph: Graph, repos: Sequence[Chosen], roots: np.ndarray, rules: Rule
         yield part
         return
     assert len(repos) == 1
-    order = _ordered(part, rules)
-    size = part.files.size[order.rows]
-    useful = np.where(_usable(part.files.perms, part.files.state, part.files.size, rules)[order.rows], np.maximum(size, 0), 0)
+    order, _ = _ordered(part, rules)
+    size = part.files.size[order.row]
+    useful = np.where(_usable(part.files.perms, part.files.state, part.files.size, rules)[order.row], np.maximum(size, 0), 0)
     number = np.cumsum(useful) // part_bytes
     ends = [*np.flatnonzero(number[1:] != number[:-1]) + 1, len(number)]
     for first, last in zip([0, *ends[:-1]], ends, strict=True):
-        yield Part(part.repos, part.roots, part.tree, part.files, (int(first), int(last)))
+        yield replace(part, order=order.slice(int(first), int(last)))
 
 
 def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rules) -> Part:
@@ -155,93 +166,40 @@ def _part(graph: Graph, repos: tuple[Chosen, ...], roots: np.ndarray, rules: Rul
 
 def _renumbered(lists: Lists, rows: np.ndarray) -> tuple[Lists, np.ndarray]:
     """The lists of these rows, their values counted from 0, and the old values."""
-    old, new = np.unique(lists.of_rows(rows).astype(np.int64), return_inverse=True)
+    old, new = _counted_from_0(lists.of_rows(rows))
     return Lists.of(lists.lengths[rows], new), old
 
 
-@dataclass(frozen=True)
-class _Order:
-    """Files in the order of their rows: by repository, path, content."""
-
-    repo: np.ndarray
-    rows: np.ndarray
-    paths: pa.Array
-    twice: np.ndarray  # a second entry of the same path
+def _counted_from_0(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct row numbers, ascending, and each value's place among them."""
+    old = distinct(values)
+    new = np.empty(int(old[-1]) + 1 if len(old) else 0, np.int32)
+    new[old] = np.arange(len(old))
+    return old, new[values]
 
 
-def _ordered(part: Part, rules: Rules) -> _Order:
+def paths_of(part: Part, rules: Rules) -> tuple[Order, pa.Array]:
+    """The files of a part in the order of their rows, and the bytes of their paths."""
+    if part.order is None:
+        return _ordered(part, rules)
+    return part.order, paths(part.order.folders, part.order.folder, part.tree.file_names, part.order.row)
+
+
+def _ordered(part: Part, rules: Rules) -> tuple[Order, pa.Array]:
+    """All files of the repositories, put in order."""
     places = expand(part.tree, part.roots, rules.bounds)
-    place, rows = files_of(part.tree, places, rules.bounds)
-    found = paths(part.tree, places, place, rows)
-    repo = places.repo[place]
-    table = pa.table({"repo": repo, "path": found, "tie": keys_of(part.files.targets[rows])})
-    order = pc.sort_indices(table, [("repo", "ascending"), ("path", "ascending"), ("tie", "ascending")]).to_numpy()
-    repo, rows, found = repo[order], rows[order], found.take(pa.array(order))
-    twice = np.zeros(len(rows), bool)
-    if len(rows) > 1:
-        twice[1:] = (repo[1:] == repo[:-1]) & pc.equal(found[1:], found[:-1]).to_numpy(zero_copy_only=False)
-    return _Order(repo, rows, found, twice)
+    place, row = files_of(part.tree, places, rules.bounds)
+    above, repo = folders(part.tree, places), places.repo[place]
+    found = paths(above, place, part.tree.file_names, row)
+    table = pa.table({"repo": repo, "path": found, "tie": keys_of(part.files.targets[row])})
+    order = pc.sort_indices(table, [("repo", "ascending"), ("path", "ascending"), ("tie", "ascending")])
+    found = found.take(order)
+    place, row, repo = (column[order.to_numpy()] for column in (place, row, repo))
+    again = np.zeros(len(row) + 1, bool)
+    if len(row) > 1:
+        again[1:-1] = (repo[1:] == repo[:-1]) & pc.equal(found[1:], found[:-1]).to_numpy(zero_copy_only=False)
+    return Order(repo, above, place, row, again[:-1], again[:-1] | again[1:]), found
 
 
 def _usable(perms: np.ndarray, state: np.ndarray, size: np.ndarray, rules: Rules) -> np.ndarray:
     return ((perms & FORMAT) != SYMLINK) & (state == FOUND) & (size > 0) & (size <= rules.max_bytes)
-
-
-def rows_of(part: Part, rules: Rules) -> Iterator[dict[str, Any]]:
-    """The rows of a part, without text. What cannot be downloaded is dropped by `collect`, with its reason."""
-    order = _ordered(part, rules)
-    first, last = part.rows or (0, len(order.rows))
-    role, rank = roles(part.tree.file_names, rules.keep, rules.license_files)
-    heads = [_repo_fields(repo) for repo in part.repos]
-    files, seen = part.files, set[str]()
-    for at in range(first, last):
-        row, path = int(order.rows[at]), order.paths[at].as_py()
-        about, notes = heads[int(order.repo[at])]
-        sha1_git, size = files.targets[row].tobytes().hex(), int(files.size[row])
-        reason = "duplicate_name" if order.twice[at] else _reason(int(files.perms[row]), int(files.state[row]), size, rules)
-        uid = uid_of(source="swh_graph", repo=about["repo"], revision=about["revision"], path=path, sha1_git=sha1_git)
-        if uid in seen:
-            continue  # the same name with the same content twice in one directory: a damaged tree, one file
-        if order.twice[at] or (at + 1 < len(order.rows) and order.twice[at + 1]):
-            seen.add(uid)
-        own = {**notes, "perms": note(f"{int(files.perms[row]):06o}")}
-        if role[row] == LICENSE:
-            own["license_rank"] = note(int(rank[row]))
-        yield {
-            **about,
-            "uid": uid,
-            "sha1_git": sha1_git,
-            "sha1": files.sha1[row].tobytes().hex() if files.state[row] == FOUND else None,
-            "size": max(size, 0),
-            "kind": "license" if role[row] == LICENSE else "code",
-            "path": path,
-            "path_text": readable(path),
-            "notes": own,
-            "dropped_by": "collect" if reason else None,
-            "reason": reason or None,
-        }
-
-
-def _reason(perms: int, state: int, size: int, rules: Rules) -> str:
-    if perms & FORMAT == SYMLINK:
-        return "symlink"
-    if state != FOUND:
-        return {SKIPPED: "skipped_content", DANGLING: "dangling"}[state]
-    return "empty" if size == 0 else "too_large" if size > rules.max_bytes else ""
-
-
-def _repo_fields(repo: Chosen) -> tuple[dict[str, Any], dict[str, str]]:
-    """What all rows of one repository share: fields, and notes."""
-    fields = {
-        "source": "swh_graph", "repo": repo.url, "revision": repo.revision.hex() if repo.revision else None, "directory": repo.root.hex(),
-        "date": repo.date if DATES[0] <= repo.date <= DATES[1] else None,
-    }  # fmt: skip
-    notes = {"origin_type": note(repo.kind), "branch": note(readable(repo.branch)), "visit": note(repo.visit)}
-    if repo.visit_date != MISSING:
-        notes["visit_date"] = note(repo.visit_date // 1_000_000)  # seconds since 1970
-    if repo.snapshot:
-        notes["snapshot"] = note(f"swh:1:snp:{repo.snapshot.hex()}")
-    if repo.also:
-        notes["same_as"] = note(list(repo.also[:8]))
-        notes["same_as_total"] = note(len(repo.also))
-    return fields, notes

@@ -39,7 +39,8 @@ def read_graph(export: Export, roots: np.ndarray, wanted: Wanted, sample: Sample
 
 def _with_contents(export: Export, found: Walked) -> Graph:
     """Look the targets of kept files up in content and skipped_content."""
-    blobs = IdIndex(unique_ids(found.file_entries.targets))
+    blobs = IdIndex(found.file_entries.targets)
+    first = blobs.find(found.file_entries.targets)  # rows with the same target share what is known of it
     sha1, size = np.zeros((len(blobs), ID_BYTES), np.uint8), np.full(len(blobs), -1, np.int64)
     state = np.full(len(blobs), DANGLING, np.int8)
     for table, code in (("skipped_content", SKIPPED), ("content", FOUND)):  # a content that was fetched later wins
@@ -49,11 +50,11 @@ def _with_contents(export: Export, found: Walked) -> Graph:
             table, {"sha1_git": "ids", "sha1": "ids", "length": "integers"}, lambda batch: _found(blobs, batch)
         ):
             sha1[rows], size[rows], state[rows] = own_sha1, own_size, code
-    at = blobs.find(found.file_entries.targets)
-    counts = found.counts + Counter({"unique_files": len(blobs), "unique_bytes": int(size[(state == FOUND) & (size > 0)].sum())})
+    own = first == np.arange(len(first))
+    unique = Counter({"unique_files": int(own.sum()), "unique_bytes": int(size[own & (state == FOUND) & (size > 0)].sum())})
     return Graph(
         ids=found.ids, dirs=found.dirs, dir_entries=found.dir_entries, to=found.to, files=found.files, file_entries=found.file_entries,
-        sha1=sha1[at], size=size[at], state=state[at], all_files=found.all_files, submodules=found.submodules, counts=counts,
+        sha1=sha1[first], size=size[first], state=state[first], all_files=found.all_files, submodules=found.submodules, counts=found.counts + unique,
     )  # fmt: skip
 
 
