@@ -44,7 +44,7 @@ from minisc.core.step import Context, Step
 from minisc.engine.base import Engine
 from minisc.runner.costs import costs
 from minisc.runner.graph import plan
-from minisc.runner.run import Story, execute
+from minisc.runner.run import Story, execute, figures_of
 from minisc.runner.shelf import CONF, RECIPES, recipes
 from minisc.runner.stopping import Stopped, behind, end_children, mind_signals, watch
 from minisc.runner.sweep import sweep_table
@@ -204,13 +204,14 @@ def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
             name=f"{story.recipe}/{Path(told.runtime.output_dir).name}",
         )  # fmt: skip
         nodes = plan(steps, values["inputs"], context)
-        screens.plan_table(terminal, nodes, costs(nodes, context))
+        expected = costs(nodes, context)
+        screens.plan_table(terminal, nodes, expected)
         if values["plan_only"]:
             terminal.line("plan only: nothing was run")
             return {}
-        done = execute(nodes, story, context)
+        done = execute(nodes, story, context, expected)
         screens.closing_table(terminal, done, context)
-        return {name: figure for item in done for name, figure in item.figures.items()}
+        return figures_of(done)
 
 
 WORDS = "MINISC_WORDS"  # the command line, for jobs that a launcher starts in other processes

@@ -58,7 +58,7 @@ def test_it_learns(optimizer: str, tmp_path: Path) -> None:
     assert rows[0]["loss"] == pytest.approx(math.log(VOCAB), abs=0.9)
     assert rows[-1]["loss"] < 0.6 * rows[0]["loss"]
     assert rows[-1]["bits_per_byte"] == pytest.approx(rows[-1]["loss"] / math.log(2) / 3.0)
-    assert result.figures["tokens"] == 40 * STEP == rows[-1]["tokens"]
+    assert result.figures["tokens_trained"] == 40 * STEP == rows[-1]["tokens"]
     assert result.figures["parameters"] == spec().parameters(VOCAB)
     assert not result.module.training
 
