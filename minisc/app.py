@@ -37,6 +37,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from minisc.console import screens
+from minisc.console.completing import in_a_list
 from minisc.console.speaker import Terminal
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.remember import Hashes
@@ -58,6 +59,9 @@ def main() -> None:
     terminal = Terminal()
     if len(sys.argv) == 1:
         terminal.console.print(screens.welcome(recipes()), highlight=False, markup=False, soft_wrap=True)
+        return
+    if sys.argv[1:] == ["-sc", "query=bash"] and (offered := in_a_list(os.environ.get("COMP_LINE", ""), _lists())) is not None:
+        sys.stdout.write(" ".join(offered) + "\n")
         return
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra takes it before the overrides only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
@@ -81,6 +85,14 @@ def main() -> None:
         sys.exit(stopped.status)
     if _Sweep.failed:
         sys.exit(2)
+
+
+def _lists() -> dict[str, list[str]]:
+    """Plural groups, those that the root's defaults fill with a list, and their options."""
+    defaults = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml").defaults)
+    assert isinstance(defaults, list)
+    plural = [str(key) for entry in defaults if isinstance(entry, dict) for key, value in entry.items() if isinstance(value, list)]
+    return {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in plural}
 
 
 def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
@@ -142,8 +154,9 @@ def _job(cfg: DictConfig) -> float | None:
 
     A job of a multirun that fails says so and lets the others run: the closing table has it.
     """
-    terminal = Terminal()
     told = HydraConfig.get()
+    beside = told.mode == RunMode.MULTIRUN and told.runtime.choices.get("hydra/launcher") != "basic"
+    terminal = Terminal(job=f"job {told.job.num}: " if beside else "")
     run = Path(told.runtime.output_dir)
     try:
         with _claimed(run):
