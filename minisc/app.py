@@ -35,8 +35,10 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.resolvers.oc import env
 
 from minisc.console import screens
+from minisc.console.completing import in_a_list
 from minisc.console.speaker import Terminal
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.remember import Hashes
@@ -44,7 +46,7 @@ from minisc.core.step import Context, Step
 from minisc.engine.base import Engine
 from minisc.runner.costs import costs
 from minisc.runner.graph import plan
-from minisc.runner.run import Story, execute
+from minisc.runner.run import Story, execute, figures_of
 from minisc.runner.shelf import CONF, RECIPES, recipes
 from minisc.runner.stopping import Stopped, behind, end_children, mind_signals, watch
 from minisc.runner.sweep import sweep_table
@@ -58,6 +60,9 @@ def main() -> None:
     terminal = Terminal()
     if len(sys.argv) == 1:
         terminal.console.print(screens.welcome(recipes()), highlight=False, markup=False, soft_wrap=True)
+        return
+    if sys.argv[1:] == ["-sc", "query=bash"] and (offered := in_a_list(os.environ.get("COMP_LINE", ""), _lists())) is not None:
+        sys.stdout.write(" ".join(offered) + "\n")
         return
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra takes it before the overrides only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
@@ -83,6 +88,14 @@ def main() -> None:
         sys.exit(2)
 
 
+def _lists() -> dict[str, list[str]]:
+    """Plural groups, those that the root's defaults fill with a list, and their options."""
+    defaults = OmegaConf.to_container(OmegaConf.load(CONF / "config.yaml").defaults)
+    assert isinstance(defaults, list)
+    plural = [str(key) for entry in defaults if isinstance(entry, dict) for key, value in entry.items() if isinstance(value, list)]
+    return {group: sorted(path.stem for path in (CONF / group).glob("*.yaml")) for group in plural}
+
+
 def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
     """Say what went wrong, keep the traceback for the log; the exit status."""
     told = error if isinstance(error, UserError) else of_the_machine(error, run or Path.cwd()) or _of_hydra(error)
@@ -101,6 +114,9 @@ def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
     return 2
 
 
+LAUNCHERS = ("joblib", "submitit", "ray")  # of Hydra's ecosystem, each tried with a sweep of ours (tests/test_launchers.py)
+
+
 def _left_behind(error: Exception) -> Path:
     """A file with the traceback of what happened before there was a run, and so a log."""
     with tempfile.NamedTemporaryFile("w", prefix="minisc-", suffix=".log", delete=False, encoding="utf-8") as file:
@@ -117,6 +133,10 @@ def _of_hydra(error: Exception) -> UserError | None:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     more = " ".join(lines[1:]).partition("Config search path")[0].strip()[:400]
     do = "see what there is: --help; all settings: --cfg job"
+    if missing := re.search(r"Could not (?:load|find) 'hydra/launcher/(\w+)'", str(error)):
+        name = missing[1].partition("_")[0]
+        do = f"pip install hydra-{name}-launcher" if name in LAUNCHERS else did_you_mean(missing[1], LAUNCHERS)
+        return UserError(f"there is no launcher {missing[1]!r} here", where=f"hydra/launcher={missing[1]}", do=do)
     if missing := re.search(r"Could not (?:load|find) '(\w+)/(\w+)'", str(error)):
         options = [path.stem for path in (CONF / missing[1]).glob("*.yaml")]
         return UserError(
@@ -131,8 +151,10 @@ def _check_words(words: list[str]) -> None:
     """What Hydra would answer less helpfully."""
     for word in words:
         key, _, value = word.partition("=")
-        if key in ("+recipe", "recipe") and "," not in value and value not in recipes():
-            raise UserError(f"there is no recipe {value!r}", where=word, do=did_you_mean(value, recipes()))
+        if key in ("+recipe", "recipe") and re.fullmatch(r"[\w,]*", value):  # a sweep's list, too
+            for name in value.split(","):
+                if name not in recipes():
+                    raise UserError(f"there is no recipe {name!r}", where=word, do=did_you_mean(name, recipes()))
         if key == "recipe":
             raise UserError("a recipe is added with a plus", where=word, do=f"+recipe={value}")
 
@@ -142,8 +164,9 @@ def _job(cfg: DictConfig) -> float | None:
 
     A job of a multirun that fails says so and lets the others run: the closing table has it.
     """
-    terminal = Terminal()
     told = HydraConfig.get()
+    beside = told.mode == RunMode.MULTIRUN and told.runtime.choices.get("hydra/launcher") != "basic"
+    terminal = Terminal(job=f"job {told.job.num}: " if beside else "")
     run = Path(told.runtime.output_dir)
     try:
         with _claimed(run):
@@ -204,13 +227,14 @@ def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
             name=f"{story.recipe}/{Path(told.runtime.output_dir).name}",
         )  # fmt: skip
         nodes = plan(steps, values["inputs"], context)
-        screens.plan_table(terminal, nodes, costs(nodes, context))
+        expected = costs(nodes, context)
+        screens.plan_table(terminal, nodes, expected)
         if values["plan_only"]:
             terminal.line("plan only: nothing was run")
             return {}
-        done = execute(nodes, story, context)
+        done = execute(nodes, story, context, expected)
         screens.closing_table(terminal, done, context)
-        return {name: figure for item in done for name, figure in item.figures.items()}
+        return figures_of(done)
 
 
 WORDS = "MINISC_WORDS"  # the command line, for jobs that a launcher starts in other processes
@@ -230,8 +254,20 @@ def job_name(number: Any, overrides: Any) -> str:
     return re.sub(r"[^A-Za-z0-9._,=+-]+", "-", ",".join([str(number), *short]))[:LONGEST_NAME]
 
 
+def environment(name: str, *default: Any) -> Any:
+    """`${oc.env:NAME}` as OmegaConf knows it, but for secrets: a setting is written into logs, manifests and reports."""
+    if SECRET.search(name):
+        raise UserError(
+            "a secret is read from the environment by what needs it, never through a setting", where=f"${{oc.env:{name}}}",
+            do=f"export {name}=..., and take it out of the configuration",
+        )  # fmt: skip
+    return env(name, *default)
+
+
+SECRET = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|COOKIE|AUTH", re.IGNORECASE)  # in the name of a variable
 LONGEST_NAME = 120  # characters of a folder's name
 OmegaConf.register_new_resolver("minisc_job", job_name, replace=True)
+OmegaConf.register_new_resolver("oc.env", environment, replace=True)
 
 
 def check_root(cfg: DictConfig) -> None:
@@ -249,6 +285,11 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
     except MissingMandatoryValue as error:
         raise UserError("a setting has no value yet", where=str(error.full_key), do=f"{error.full_key}=<value>") from error
     except OmegaConfBaseException as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, UserError):  # of a resolver of ours
+            cause = cause.__cause__
+        if cause is not None:
+            raise cause from None
         raise UserError(
             str(error).splitlines()[0], where=str(getattr(error, "full_key", "")), do="see what is there: add --cfg job"
         ) from error
@@ -286,6 +327,6 @@ def _target(name: str, where: str) -> Any:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(f"{name!r} cannot be loaded: {error}", where=f"{where}._target_", do="name a class under minisc.") from error
-    if not isinstance(found, type):
-        raise UserError(f"{name!r} is no class", where=f"{where}._target_", do="name a class under minisc.")
+    if not isinstance(found, type) or not found.__module__.startswith(ALLOWED):  # nor what one of our modules has imported
+        raise UserError(f"{name!r} is no class of minisc", where=f"{where}._target_", do="name a class under minisc.")
     return found

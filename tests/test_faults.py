@@ -220,3 +220,37 @@ def test_two_runs_of_one_second_do_not_share_a_folder(corpus: Path, tmp_path: Pa
     told = road.run(corpus, tmp_path / "out", CURATE, f"hydra.run.dir={tmp_path / 'run'}", expect=2)
     assert "writes into this folder" in told
     assert finished(first)[0] == 0
+
+
+def test_a_clock_that_jumps_changes_nothing(corpus: Path, whole: Path, tmp_path: Path) -> None:
+    """Eleven years ahead, killed; back by a year in the middle of the next attempt; then all is in the store."""
+    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    if not libraries:
+        pytest.skip("needs libfaketime (Debian: faketime)")
+    clock = tmp_path / "clock"
+    clock.write_text("+4000d\n")
+    fake = {
+        "LD_PRELOAD": str(libraries[0]),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+    def begin() -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            road.command(corpus, tmp_path / "out", CURATE), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env={**road.environment(), **fake}, start_new_session=True,
+        )  # fmt: skip
+
+    first = begin()
+    until(first, tmp_path / "out", "store/curate/*/scratch/*")
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    assert any((tmp_path / "out" / "runs" / "pretrain_local").glob("2037-*")), "the clock was not moved"
+    second = begin()
+    until(second, tmp_path / "out", "store/pack/*/tokens/*")
+    clock.write_text("-365d\n")
+    code, told = finished(second)
+    assert code == 0 and "Traceback" not in told, told
+    assert road.contents(tmp_path / "out") == road.contents(whole)
+    assert road.run(corpus, tmp_path / "out", CURATE).count("in the store") == 4

@@ -16,6 +16,7 @@ from minisc.console.speaker import Terminal, duration, human
 from minisc.core.errors import UserError
 from minisc.core.step import Context, Cost, Done
 from minisc.runner.graph import Node
+from minisc.runner.run import expected_of, spent_of
 
 
 def welcome(recipes: Mapping[str, str]) -> str:
@@ -86,7 +87,27 @@ def closing_table(terminal: Terminal, done: Sequence[Done], context: Context) ->
         where = near(item.artifact.path if item.artifact else Path(str(item.figures.get("where", context.run))))
         rows.append([item.step, "stored" if item.cached else duration(item.seconds), _headline(item.figures), where])
     rows.append(["run", duration(sum(item.seconds for item in done)), "log, settings, TensorBoard events", near(context.run)])
+    held_against_plan(terminal, done)
     terminal.table("what came out", ["step", ">time", "result", "where"], rows)
+
+
+def held_against_plan(terminal: Terminal, done: Sequence[Done]) -> None:
+    """What the plan said beside what it then took, of the steps that ran and were given a cost."""
+    rows = []
+    for item in done:
+        expected, spent = expected_of(item), spent_of(item)
+        if not expected:
+            continue
+        row = [item.step]
+        for name, form in (("seconds", duration), ("disk_bytes", human)):
+            row += [form(told[name]) if name in told else "" for told in (expected, spent)]
+        more = [f"{human(spent.get(name))} of {human(amount)} {word}" for name, word in AMOUNTS.items() if (amount := expected.get(name))]
+        rows.append([*row, ", ".join(more)])
+    if rows:
+        terminal.table("planned, and spent", ["step", ">planned", ">took", ">disk planned", ">kept", "spent of planned"], rows)
+
+
+AMOUNTS = {"tokens": "tokens", "flops": "FLOP", "requests": "requests", "download_bytes": "bytes downloaded"}
 
 
 def _headline(figures: Mapping[str, Any]) -> str:
@@ -99,7 +120,7 @@ def _headline(figures: Mapping[str, Any]) -> str:
 
 HEADLINES = {
     "documents_kept": "{:,} documents", "bytes_kept": "{mega:,.1f} MB", "vocabulary": "vocabulary {:,}", "bytes_per_token": "{:.2f} bytes a token",
-    "tokens": "{human} tokens", "parameters": "{human} parameters", "bits_per_byte": "{:.3f} bits per byte", "zlib_bits_per_byte": "zlib {:.3f}",
+    "tokens": "{human} tokens", "tokens_trained": "{human} tokens trained", "parameters": "{human} parameters", "bits_per_byte": "{:.3f} bits per byte", "zlib_bits_per_byte": "zlib {:.3f}",
     "xz_bits_per_byte": "xz {:.3f}", "completions": "{:,} completions", "report_bytes": "report of {human}B", "export_bytes": "{human}B to hand over",
 }  # fmt: skip
 

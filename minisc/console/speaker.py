@@ -22,26 +22,33 @@ QUIET_SECONDS = 15.0  # between two lines of one piece of work, where no bar can
 
 
 class Terminal:
-    """Speaks to one person at one terminal, or to a file."""
+    """Speaks to one person at one terminal, or to a file.
 
-    def __init__(self, console: Console | None = None) -> None:
+    `job`: what begins every line of a job that a launcher runs beside others: it draws no bars over theirs, and its tables are in its log.
+    """
+
+    def __init__(self, console: Console | None = None, job: str = "") -> None:
+        self._job = job
         self.console = console or Console(highlight=False, soft_wrap=False)
         self.warnings: list[str] = []
         self._log = logging.getLogger("minisc")
 
     def progress(self, label: str, total: float | None, unit: str = "") -> Bar:
-        return _Drawn(self, label, total, unit) if self.console.is_terminal else _Lines(self, label, total, unit)
+        return _Drawn(self, label, total, unit) if self.console.is_terminal and not self._job else _Lines(self, label, total, unit)
 
     def line(self, text: str) -> None:
         self._log.info(text)
-        self.console.print(text, markup=False)
+        self.console.print(f"{self._job}{text}", markup=False)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
         self._log.warning(text)
-        self.console.print(f"warning: {text}", style="yellow", markup=False)
+        self.console.print(f"{self._job}warning: {text}", style="yellow", markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        self._log.info("%s\n%s", title, "\n".join("  ".join(row) for row in [[c.lstrip(">") for c in columns], *rows]))
+        if self._job:
+            return
         table = Table(box=None, pad_edge=False, title=title or None, title_justify="left", title_style="bold")
         for at, column in enumerate(columns):
             right = column.startswith(">")
@@ -53,7 +60,6 @@ class Terminal:
         self.console.print()
         self.console.print(table)
         self.console.print()
-        self._log.info("%s\n%s", title, "\n".join("  ".join(row) for row in [[c.lstrip(">") for c in columns], *rows]))
 
     def note(self, text: str) -> None:
         """For the log alone."""

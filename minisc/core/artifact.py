@@ -17,7 +17,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from minisc.core import durable
@@ -88,6 +88,8 @@ def _read_manifest(path: Path) -> dict[str, Any]:
         told = manifest.pop("checksum")
     except (OSError, ValueError, KeyError, AttributeError) as error:
         raise DamagedArtifact(f"the manifest cannot be read: {error}", where=str(where), do=_REMAKE.format(path)) from error
+    if any(PurePosixPath(entry["name"]).is_absolute() or ".." in PurePosixPath(entry["name"]).parts for entry in manifest["files"]):
+        raise DamagedArtifact("the manifest names files outside of its folder", where=str(where), do=_REMAKE.format(path))
     if told != _checksum(manifest):
         raise DamagedArtifact("the manifest was changed after it was written", where=str(where), do=_REMAKE.format(path))
     return dict(manifest)

@@ -12,6 +12,7 @@ again; what is there is not made again. Price: one rewrite of the rows a pass (z
 
 from __future__ import annotations
 
+import atexit
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -232,12 +233,16 @@ class _Judges:
             )
         return self._opened
 
+    def close(self) -> None:
+        self._stack.close()
+
 
 def _found(task: PartTask, name: str, stage: Stage) -> Path | None:
     return task.found / name if isinstance(stage, GlobalStage) else None
 
 
 _judges = _Judges()  # of this worker process: what open() loads is loaded once, not once a part
+atexit.register(_judges.close)  # while there still is an interpreter to close files with
 
 
 def _opened(task: PartTask) -> Opened:

@@ -92,6 +92,18 @@ def settings_of(folder: Path) -> dict[str, str]:
     return dict(_flat(read, ""))
 
 
+def overrides_of(folder: Path) -> dict[str, str]:
+    """`key -> value` of the words that a run was given on its command line; {} where they are not there."""
+    import yaml
+
+    try:
+        read = yaml.safe_load((folder / "settings" / "overrides.yaml").read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, RecursionError):
+        return {}
+    words = (str(word).lstrip("+~").partition("=") for word in (read if isinstance(read, list) else []))
+    return {key: value for key, _, value in words}
+
+
 def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict) and value:
         for name, item in value.items():

@@ -131,6 +131,7 @@ class Done:
     cached: bool
     seconds: float
     figures: Figures
+    cost: Cost | None = None  # what the plan said that it would cost
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -101,7 +101,7 @@ def _architecture(facts: Facts) -> str:
 
 # figures of a training that a card tells: (figure, words, form)
 _TOLD = (
-    ("tokens", "training tokens", "{:,.0f}"),
+    ("tokens_trained", "training tokens", "{:,.0f}"),
     ("epochs", "epochs over the data", "{:.3g}"),
     ("flops", "FLOPs", "{:.3g}"),
     ("tokens_per_second", "tokens/s", "{:,.0f}"),

@@ -73,12 +73,14 @@ def _step(step: Mapping[str, Any], longest: float) -> Meter:
     bar = Bar(
         [Part(seconds / longest, FAINT if step.get("cached") else ACCENT, f"{name}: {spell.seconds(seconds)}")], spell.seconds(seconds)
     )
-    told = [
+    planned = dict(step.get("expected") or {}).get("seconds")
+    told = [f"planned {spell.seconds(float(planned))}"] if isinstance(planned, (int, float)) else []
+    told += [
         f"{spell.plain(key)} {spell.figure(key, value)}"
         for key, value in dict(step.get("figures") or {}).items()
         if isinstance(value, (int, float))
     ]
-    return Meter(name, [bar], badge="cached" if step.get("cached") else "", detail=" \u00b7 ".join(told[:FIGURES_SHOWN]))
+    return Meter(name, [bar], badge="cached" if step.get("cached") else "", detail=" \u00b7 ".join(told[: FIGURES_SHOWN + 1]))
 
 
 def colophon(story: Story) -> Chapter:

@@ -19,12 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from minisc.core import durable
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.runs import STORY
-from minisc.core.step import Closing, Context, Done
+from minisc.core.step import Closing, Context, Cost, Done
 from minisc.runner.graph import Node
 from minisc.runner.trouble import of_the_machine
 
@@ -41,22 +42,22 @@ class Story:
     recipe: str
 
 
-def execute(nodes: Sequence[Node], story: Story, context: Context) -> list[Done]:
-    """Run a plan from its first step to its last."""
+def execute(nodes: Sequence[Node], story: Story, context: Context, costs: Mapping[str, Cost] = MappingProxyType({})) -> list[Done]:
+    """Run a plan from its first step to its last. `costs`: what the plan said, to be held against what is spent."""
     done: list[Done] = []
     artifacts: dict[str, Artifact] = {}
     for node in nodes:
         start = time.monotonic()
         if isinstance(node.step, Closing):
             figures = node.step.look(done, context)
-            done.append(Done(node.name, None, False, time.monotonic() - start, figures))
+            done.append(Done(node.name, None, False, time.monotonic() - start, figures, costs.get(node.name)))
         else:
             inputs = {role: _resolved(value, artifacts) for role, value in node.inputs.items()}
             cached = node.cached
             artifact = Artifact(node.path) if cached else _make(node, inputs, context)
             node.step.publish(artifact, context, cached)
             artifacts[node.name] = artifact
-            done.append(Done(node.name, artifact, cached, time.monotonic() - start, artifact.figures))
+            done.append(Done(node.name, artifact, cached, time.monotonic() - start, artifact.figures, costs.get(node.name)))
         _tell(done[-1], context)
         write_run(done, story, context)
     return done
@@ -139,7 +140,7 @@ def summary(figures: Figures) -> str:
 
 
 SHOWN = (
-    "documents_kept", "documents_dropped", "bytes_kept", "vocabulary", "bytes_per_token", "tokens", "parameters", "bits_per_byte",
+    "documents_kept", "documents_dropped", "bytes_kept", "vocabulary", "bytes_per_token", "tokens", "tokens_trained", "parameters", "bits_per_byte",
     "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "export_bytes",
 )  # fmt: skip
 
@@ -150,18 +151,56 @@ def _short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def figures_of(done: Sequence[Done]) -> Figures:
+    """The figures of a whole run: those of its steps under their own names.
+
+    A step replaces what an earlier step said of the same kind of artifact (curate's documents, collect's). Where steps that make
+    different things use one name for different numbers, the first keeps it and the later one's is `<step>_<name>`: nothing is lost.
+    """
+    figures: Figures = {}
+    owners: dict[str, str] = {}  # figure -> the kind of artifact that it tells of
+    for item in done:
+        kind = item.artifact.kinds[0] if item.artifact else item.step
+        for name, value in item.figures.items():
+            other = owners.get(name, kind) != kind and figures[name] != value
+            key = f"{item.step}_{name}" if other else name
+            figures[key] = value
+            owners.setdefault(key, kind)
+    return figures
+
+
+SPENT = ("disk_bytes", "download_bytes", "requests", "tokens", "flops")  # of a Cost, beside its seconds
+
+
+def expected_of(done: Done) -> dict[str, float]:
+    """What the plan said that the step would cost; {} for a step from the store, and where nothing was said."""
+    cost = done.cost
+    if cost is None or done.cached:
+        return {}
+    told = {"seconds": round(cost.seconds, 3) if cost.seconds else None, **{name: getattr(cost, name) for name in SPENT}}
+    return {name: value for name, value in told.items() if value}
+
+
+def spent_of(done: Done) -> dict[str, float]:
+    """What it then took, under the same names: disk from the manifest, the rest where the step's figures tell it."""
+    if done.cached:
+        return {}
+    disk = sum(int(entry["bytes"]) for entry in done.artifact.manifest["files"]) if done.artifact else 0
+    figures = {**done.figures, "tokens": done.figures.get("tokens_trained")}
+    told = {"disk_bytes": disk, **{name: figures.get(name) for name in SPENT[1:]}}
+    return {"seconds": round(done.seconds, 3), **{name: value for name, value in told.items() if value}}
+
+
 def write_run(done: Sequence[Done], story: Story, context: Context) -> None:
     """`run.json`: what was asked, what was done, where it lies."""
-    figures: Figures = {}
-    for item in done:
-        figures |= item.figures
-    figures["peak_memory_bytes"] = peak_memory()
+    figures = {**figures_of(done), "peak_memory_bytes": peak_memory()}
     durable.write_json(context.run / STORY, {
         "command": story.command, "recipe": story.recipe,
         "steps": [{
             "step": item.step, "artifact": str(item.artifact.path.absolute()) if item.artifact else None,
             "fingerprint": item.artifact.fingerprint if item.artifact else None,
-            "cached": item.cached, "seconds": round(item.seconds, 3), "figures": item.figures,
+            "cached": item.cached, "seconds": round(item.seconds, 3), "expected": expected_of(item), "spent": spent_of(item),
+            "figures": item.figures,
         } for item in done],
         "figures": figures,
     })  # fmt: skip

@@ -9,10 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from minisc.core import durable
-from minisc.core.runs import STORY, Run, best, differences, read_run, settings_of
+from minisc.core.runs import STORY, Run, best, overrides_of, read_run, settings_of
 from minisc.core.step import Speaker
 
-SHOWN = 5  # differing settings at most, as columns
+SHOWN = 5  # swept settings at most, as columns
 
 
 def sweep_table(speak: Speaker, folder: Path) -> list[str]:
@@ -26,10 +26,13 @@ def sweep_table(speak: Speaker, folder: Path) -> list[str]:
     failed = [job.name for job in jobs if job not in [run.folder for run in whole]]
     top = best(whole)
     figure = top[0] if top else ""
-    differing = {key: row for key, row in differences(whole).items() if not key.startswith("hydra")}
-    keys = sorted(differing)[:SHOWN]
+    words = [overrides_of(run.folder) for run in whole]
+    differing = {
+        key: row for key in dict.fromkeys(key for one in words for key in one) if len(set(row := [one.get(key, "") for one in words])) > 1
+    }
+    keys = list(differing)[:SHOWN]
     order = sorted(range(len(whole)), key=lambda at: float(whole[at].figures.get(figure, float("inf"))))
-    rows = [[whole[at].name, *(differing[key][at].strip('"') for key in keys), _figure(whole[at], figure)] for at in order]
+    rows = [[whole[at].name, *(differing[key][at] for key in keys), _figure(whole[at], figure)] for at in order]
     rows += [[name, *([""] * len(keys)), "failed"] for name in failed]
     columns = ["job", *(f">{key}" for key in keys), f">{figure or 'result'}"]
     speak.table("sweep", columns, rows)

@@ -39,7 +39,7 @@ class Training(Step):
         """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's."""
         vocabulary = round(held.get("vocabulary", 0)) or STARCODER2_VOCABULARY
         parameters = model.parameters(vocabulary)
-        budget = tokens_of(self.budget, parameters)
+        budget = self.trainer.budget(tokens_of(self.budget, parameters), self.tokens.seq_len)
         flops = budget * model.flops_per_token(vocabulary, self.tokens.seq_len)
         speed, device = expected_speed(self.trainer.accelerator)
         epochs = f", {budget / held['tokens']:.2g} epochs" if held.get("tokens") else ""
@@ -61,7 +61,7 @@ class Training(Step):
         tokenizer = Tokenizer.load(work.path)
         windows = self.tokens.open(stores, tokenizer)
         held = sum(int(artifact.figures["tokens"]) for artifact in tokens)
-        budget = tokens_of(self.budget, model.parameters(tokenizer.vocab_size))
+        budget = self.trainer.budget(tokens_of(self.budget, model.parameters(tokenizer.vocab_size)), self.tokens.seq_len)
         say_epochs(budget, held, work.context)
         told = self.trainer.train(
             spec=model, vocab_size=tokenizer.vocab_size, windows=windows, budget_tokens=budget,

@@ -37,6 +37,7 @@ class Plan:
     steps: int
     micro_batches: int  # a step and rank
     ranks: int = 1
+    repeat: int = 0  # the windows of so many steps again and again; 0: never
     vocab_size: int
 
     @property
@@ -46,12 +47,13 @@ class Plan:
     def share(self, index: int, rank: int) -> tuple[int, int]:
         """(first window, how many) of micro batch `index`, counted over the whole run; shares differ by one window at most."""
         step, micro = divmod(index, self.micro_batches)
+        step = step % self.repeat if self.repeat else step
         mine = self.windows // self.ranks
         start, end = micro * mine // self.micro_batches, (micro + 1) * mine // self.micro_batches
         return step * self.windows + rank * mine + start, end - start
 
 
-def plan(*, seq_len: int, batch_tokens: int, budget_tokens: int, micro_batch: int, ranks: int, vocab_size: int) -> Plan:
+def plan(*, seq_len: int, batch_tokens: int, budget_tokens: int, micro_batch: int, ranks: int, vocab_size: int, repeat: int = 0) -> Plan:
     """`micro_batch`: windows at a time, at most. A step has as many whole windows as `batch_tokens` holds, one at least."""
     windows = max(1, batch_tokens // seq_len)
     if windows % ranks:
@@ -61,7 +63,9 @@ def plan(*, seq_len: int, batch_tokens: int, budget_tokens: int, micro_batch: in
         )
     steps = math.ceil(budget_tokens / (windows * seq_len))
     micro_batches = math.ceil(windows // ranks / micro_batch)
-    return Plan(seq_len=seq_len, windows=windows, steps=steps, micro_batches=micro_batches, ranks=ranks, vocab_size=vocab_size)
+    return Plan(
+        seq_len=seq_len, windows=windows, steps=steps, micro_batches=micro_batches, ranks=ranks, vocab_size=vocab_size, repeat=repeat
+    )
 
 
 class MicroBatches(Dataset[Batch]):

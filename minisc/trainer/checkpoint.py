@@ -9,6 +9,7 @@ Rejected: Lightning's own checkpoints (they hold loop counters of several kinds,
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,11 @@ from typing import Any
 import torch
 
 from minisc.core import durable
+from minisc.core.errors import DamagedArtifact
 from minisc.trainer.batches import Plan
 
 FILE = "checkpoint.pt"
-_RESULT = ("seq_len", "windows", "steps", "vocab_size")  # of the plan; ranks and micro batches may differ
+_RESULT = ("seq_len", "windows", "steps", "vocab_size", "repeat")  # of the plan; ranks and micro batches may differ
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +46,14 @@ def load(scratch: Path, plan: Plan) -> Checkpoint | None:
     durable.sweep(scratch)
     if not (scratch / FILE).exists():
         return None
-    stored = torch.load(scratch / FILE, map_location="cpu", weights_only=True)
+    try:
+        stored = torch.load(scratch / FILE, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise DamagedArtifact(
+            "a checkpoint holds something else than weights and numbers",
+            where=str(scratch / FILE),
+            do=f"rm {scratch / FILE}  (training begins anew)",
+        ) from error
     return Checkpoint(**stored) if stored.pop("plan") == _of(plan) else None
 
 

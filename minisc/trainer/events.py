@@ -107,5 +107,5 @@ def log_hparams(event_dir: Path, hparams: Mapping[str, Any], metrics: Mapping[st
         name: value if isinstance(value, (bool, int, float, str)) else json.dumps(value, default=str) for name, value in hparams.items()
     }
     with Events(event_dir, time.time()) as events:
-        events.add(hparams_pb(plain, trial_id=str(event_dir)))
+        events.add(hparams_pb(plain, trial_id="/".join(event_dir.parent.parts[-2:])))
         events.add(Summary(value=[Summary.Value(tag=name, simple_value=value) for name, value in metrics.items()]))

@@ -34,7 +34,8 @@ _CHOICES = {
     "compile": ("auto", "yes", "no"), "accelerator": ("auto", "cpu", "gpu", "mps"),
 }  # fmt: skip
 _POSITIVE = ("max_lr", "muon_ratio", "eps", "batch_tokens", "devices", "log_every")
-_FROM_ZERO = ("weight_decay", "warmup", "decay", "checkpoint_every", "workers")
+_FROM_ZERO = ("weight_decay", "warmup", "decay", "checkpoint_every", "workers", "fast_dev_run", "overfit_batches")
+PROFILERS = (None, "simple", "advanced", "pytorch")
 _SHARES = ("muon_momentum", "floor")
 
 
@@ -71,15 +72,21 @@ class Fit:
     compile: str
     accelerator: str
     devices: int
+    fast_dev_run: bool | int
+    overfit_batches: int
     cluster: str | None = free()
     checkpoint_every: float = free()
     log_every: int = free()
     workers: int = free()
+    profiler: str | None = free()
 
     def __post_init__(self) -> None:
         for name, known in _CHOICES.items():
             if getattr(self, name) not in known:
                 self._refuse(name, f"trainer.{name} has no option {getattr(self, name)!r}", did_you_mean(str(getattr(self, name)), known))
+        if self.profiler not in PROFILERS:
+            kinds = [name for name in PROFILERS if name]
+            self._refuse("profiler", f"trainer.profiler has no option {self.profiler!r}", did_you_mean(str(self.profiler), kinds))
         for name in _POSITIVE:
             if not getattr(self, name) > 0:
                 self._refuse(name, f"trainer.{name} must be more than zero")
@@ -127,6 +134,11 @@ class Fit:
         from minisc.trainer import loop, ranks
 
         return ranks.run if self.devices > 1 else loop.run
+
+    def budget(self, tokens: int, seq_len: int) -> int:
+        """The tokens that are trained on: all of them, or the few steps of `fast_dev_run`."""
+        step = max(1, self.batch_tokens // seq_len) * seq_len
+        return min(tokens, int(self.fast_dev_run) * step) if self.fast_dev_run else tokens
 
     def told(self) -> dict[str, Any]:
         """The settings, flat, for TensorBoard's table of hyperparameters."""

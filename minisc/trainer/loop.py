@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as lightning
 import torch
+from lightning.pytorch import profilers
 from torch import nn
 
 from minisc.core.artifact import Figures
@@ -88,7 +89,7 @@ def _run(fit: Fit, job: Job, seat: Seat) -> tuple[nn.Module, Figures]:
                 watch = Watch(clock, bar, job.metrics, shown, log_every=fit.log_every, bytes_per_token=job.bytes_per_token,
                               flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan)  # fmt: skip
                 callbacks = [Count(), watch, Keep(clock, job.scratch, fit.checkpoint_every)]
-                _trainer(seat, machine, plan, callbacks, job.scratch).fit(module, train_dataloaders=loader)
+                _trainer(fit, seat, machine, plan, callbacks, job).fit(module, train_dataloaders=loader)
     elif job.event_dir is not None:
         events.show(rows, job.event_dir)
     return network.float().cpu().eval(), {} if seat.rank else _figures(job, machine, plan, clock)
@@ -101,7 +102,7 @@ def _plan(fit: Fit, job: Job, machine: device.Machine) -> Plan:
         raise UserError(what, where=f"seq_len={seq_len}", do=f"seq_len={job.spec.max_positions}, or model.max_positions={seq_len}")
     micro = fit.micro_batch or max(1, _micro_tokens(job.spec, machine) // seq_len)
     return batches.plan(
-        seq_len=seq_len, batch_tokens=fit.batch_tokens, budget_tokens=job.budget_tokens, micro_batch=micro,
+        seq_len=seq_len, batch_tokens=fit.batch_tokens, budget_tokens=fit.budget(job.budget_tokens, seq_len), repeat=fit.overfit_batches, micro_batch=micro,
         ranks=fit.devices, vocab_size=job.vocab_size,
     )  # fmt: skip
 
@@ -148,13 +149,23 @@ def _module(fit: Fit, plan: Plan, network: nn.Module, found: checkpoint.Checkpoi
     return module
 
 
-def _trainer(seat: Seat, machine: device.Machine, plan: Plan, callbacks: list[Any], scratch: Path) -> lightning.Trainer:
+def _trainer(fit: Fit, seat: Seat, machine: device.Machine, plan: Plan, callbacks: list[Any], job: Job) -> lightning.Trainer:
     return lightning.Trainer(
         accelerator=machine.accelerator, devices=seat.here, num_nodes=seat.machines, strategy="ddp" if seat.ranks > 1 else "auto",
         precision=machine.lightning_precision, max_epochs=1, accumulate_grad_batches=plan.micro_batches, callbacks=callbacks,
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-        use_distributed_sampler=False, default_root_dir=scratch,
+        use_distributed_sampler=False, default_root_dir=job.scratch, profiler=_profiler(fit, job),
     )  # fmt: skip
+
+
+def _profiler(fit: Fit, job: Job) -> Any:
+    """Lightning's profilers, writing beside the run's events and never onto the screen."""
+    if fit.profiler is None or job.event_dir is None:
+        return None
+    kinds = {"simple": profilers.SimpleProfiler, "advanced": profilers.AdvancedProfiler, "pytorch": profilers.PyTorchProfiler}
+    more = {"export_to_chrome": False} if fit.profiler == "pytorch" else {}
+    job.speak.line(f"profile of the training: {job.event_dir.parent / 'fit-profile.txt'}")
+    return kinds[fit.profiler](dirpath=job.event_dir.parent, filename="profile", **more)
 
 
 def _say(job: Job, machine: device.Machine, plan: Plan, found: checkpoint.Checkpoint | None) -> None:
@@ -181,6 +192,7 @@ _IGNORED = (
     "The 'train_dataloader' does not have many workers",  # ours reads memory-mapped tokens; `data_wait` tells if it is too slow
     ".*available but not used",  # the user chose the accelerator
     ".*isinstance\\(treespec, LeafSpec\\).*",  # between lightning and torch's pytree, about neither of us
+    "The PyTorch Profiler default schedule",  # of a run too short for it; what there is, is profiled
     "`torch.jit.script_method` is deprecated",  # torch's compiler about itself
 )
 
@@ -223,7 +235,7 @@ def _figures(job: Job, machine: device.Machine, plan: Plan, clock: Clock) -> Fig
     tokens = plan.steps * plan.tokens_per_step
     return {
         "parameters": job.spec.parameters(job.vocab_size),
-        "tokens": tokens,
+        "tokens_trained": tokens,
         "steps": plan.steps,
         "flops": tokens * job.spec.flops_per_token(job.vocab_size, plan.seq_len),
         "train_loss": last["loss"],

@@ -21,7 +21,7 @@ from tests.release import learned
 NASTY = "<script>alert(1)</script>|[a](javascript:x)\n# heading `````\u202e![p](http://evil.example/p.png)"
 FACTS = Facts(
     name="m", license=None, config=learned.SPEC.config(384), parameters=1234, dtype="bf16",
-    training={"step": "pretrain", "figures": {"tokens": 5e6, "flops": 1.5e12, "mfu": None}, "versions": {"torch": "2.13"}}, command="python -m minisc +recipe=tiny",
+    training={"step": "pretrain", "figures": {"tokens_trained": 5e6, "flops": 1.5e12, "mfu": None}, "versions": {"torch": "2.13"}}, command="python -m minisc +recipe=tiny",
 )  # fmt: skip
 
 

@@ -28,6 +28,7 @@ FIT: dict[str, Any] = {
     "optimizer": "adamw", "max_lr": 3e-3, "muon_ratio": 1.0, "muon_momentum": 0.95, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.1, "clip": 1.0,
     "schedule": "wsd", "warmup": 0.1, "decay": 0.4, "floor": 0.0, "batch_tokens": 512, "micro_batch": None, "doc_mask": False, "precision": "fp32",
     "compile": "no", "accelerator": "cpu", "devices": 1, "cluster": None, "checkpoint_every": 1000.0, "log_every": 1, "workers": 0,
+    "fast_dev_run": False, "overfit_batches": 0, "profiler": None,
 }  # fmt: skip
 READER: dict[str, Any] = {
     "seq_len": 64, "seed": 0, "order": "file", "names_rate": 0.0, "fim_group_rate": 1.0, "fim_rate": 0.5, "fim_spm_rate": 0.5, "slack": 16, "weights": [],

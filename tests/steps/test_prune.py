@@ -6,13 +6,17 @@ import fcntl
 import os
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from minisc.core.artifact import Artifact
+from minisc.core.artifact import Artifact, Work
 from minisc.core.errors import BadInput, UserError
-from minisc.core.step import Context
+from minisc.core.step import Context, Done
+from minisc.runner.run import Story, write_run
 from minisc.steps.prune import Prune
 from tests import made
 from tests.runner.test_graph import steps
@@ -119,3 +123,42 @@ def test_a_story_that_cannot_be_read_stops_it(where: Context, corpora: tuple[dic
 def test_a_senseless_age_is_refused() -> None:
     with pytest.raises(UserError, match="number of days"):
         Prune(keep_runs_days=-1, keep_days=1, really=False)
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> tuple[list[set[int]], list[tuple[set[int], bool]]]:
+    """Artifacts with the earlier ones that each was made from; runs with those that each tells of, and whether it is young."""
+    count = draw(st.integers(1, 9))
+    made_from = [draw(st.sets(st.integers(0, max(0, number - 1)), max_size=3)) if number else set() for number in range(count)]
+    return made_from, draw(st.lists(st.tuples(st.sets(st.integers(0, count - 1), max_size=3), st.booleans()), max_size=4))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(told=stores())
+def test_what_a_kept_run_refers_to_is_never_removed_and_all_else_is(
+    tmp_path_factory: pytest.TempPathFactory, told: tuple[list[set[int]], list[tuple[set[int], bool]]]
+) -> None:
+    made_from, runs = told
+    where = made.context(tmp_path_factory.mktemp("store"))
+    artifacts: list[Artifact] = []
+    for number, parents in enumerate(made_from):
+        path = where.out / "store" / "step" / f"{number:020x}"
+        path.mkdir(parents=True)
+        about = {"step": "step", "fingerprint": path.name, "kinds": ["documents"], "settings": {}, "versions": {}, "seconds": 1.0}
+        inputs = {"one": None, "many": [artifacts[parent].fingerprint for parent in sorted(parents)]}
+        artifacts.append(Work(path, where).commit({**about, "inputs": inputs}, {}))
+    age(where.out, MONTH)
+    for number, (refers, young) in enumerate(runs):
+        run = where.out / ("runs", "multirun")[number % 2] / "test" / str(number) / "0"
+        run.mkdir(parents=True)
+        done = [Done("step", artifacts[at], False, 1.0, {}) for at in sorted(refers)]
+        write_run(done, Story(command="c", recipe="r"), replace(where, run=run))
+        age(run, 0 if young else MONTH)
+    prune(where, keep_runs_days=7, really=True)
+    waiting = [at for refers, young in runs if young for at in refers]
+    needed = set(waiting)
+    while waiting:
+        new = made_from[waiting.pop()] - needed
+        needed |= new
+        waiting += new
+    assert {at for at, artifact in enumerate(artifacts) if artifact.path.exists()} == needed

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from minisc.core.errors import DamagedArtifact
 from minisc.trainer import checkpoint
 from minisc.trainer.batches import Plan
 from minisc.trainer.checkpoint import Checkpoint
@@ -49,6 +49,6 @@ class Hostile:
 
 def test_code_in_a_checkpoint_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     torch.save(Hostile(), tmp_path / checkpoint.FILE)
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(DamagedArtifact, match="something else than weights"):
         checkpoint.load(tmp_path, PLAN)
     assert "code ran" not in capsys.readouterr().out

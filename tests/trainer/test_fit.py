@@ -58,7 +58,7 @@ def test_it_learns(optimizer: str, tmp_path: Path) -> None:
     assert rows[0]["loss"] == pytest.approx(math.log(VOCAB), abs=0.9)
     assert rows[-1]["loss"] < 0.6 * rows[0]["loss"]
     assert rows[-1]["bits_per_byte"] == pytest.approx(rows[-1]["loss"] / math.log(2) / 3.0)
-    assert result.figures["tokens"] == 40 * STEP == rows[-1]["tokens"]
+    assert result.figures["tokens_trained"] == 40 * STEP == rows[-1]["tokens"]
     assert result.figures["parameters"] == spec().parameters(VOCAB)
     assert not result.module.training
 
@@ -102,6 +102,26 @@ def test_another_budget_does_not_take_up_the_checkpoint(tmp_path: Path) -> None:
     train(fit(), tmp_path)
     longer = train(fit(), tmp_path, steps=13)
     assert same(longer, train(fit(), tmp_path / "fresh", steps=13))
+
+
+@pytest.mark.parametrize(("told", "steps"), [(True, 1), (3, 3), (False, 12), (20, 12)])
+def test_fast_dev_run_takes_a_few_steps(tmp_path: Path, told: bool | int, steps: int) -> None:
+    result = train(fit(fast_dev_run=told), tmp_path)
+    assert (result.figures["steps"], result.figures["tokens_trained"]) == (steps, steps * STEP)
+
+
+def test_overfitting_sees_the_same_windows_again_and_again(tmp_path: Path) -> None:
+    windows = Counting(fails_at=2 * STEP // 16)  # no third step's windows are ever read
+    result = train(fit(overfit_batches=2, max_lr=2e-2, schedule="cosine"), tmp_path, steps=120, windows=windows)
+    assert result.figures["train_loss"] < 0.1 < read_rows(tmp_path / "metrics.jsonl")[0]["loss"]
+
+
+@pytest.mark.parametrize(("profiler", "tells"), [("simple", "training_step"), ("advanced", "training_step"), ("pytorch", "aten::")])
+def test_a_profile_is_written_beside_the_events_and_changes_nothing(tmp_path: Path, profiler: str, tells: str) -> None:
+    events = tmp_path / "run" / "tensorboard"
+    profiled = train(fit(profiler=profiler), tmp_path / "work", event_dirs=events)
+    assert tells in (tmp_path / "run" / "fit-profile.txt").read_text()
+    assert same(profiled, train(fit(), tmp_path / "plain"))
 
 
 @pytest.mark.parametrize("micro_batch", [1, 3, 4, 6, None])
@@ -178,6 +198,7 @@ def test_tokens_of_another_tokenizer(tmp_path: Path) -> None:
         ({"schedule": "step"}, "trainer.schedule=step"), ({"floor": 1.0}, "trainer.floor=1.0"), ({"warmup": -1}, "trainer.warmup=-1"),
         ({"precision": "fp8"}, "trainer.precision=fp8"), ({"devices": 0}, "trainer.devices=0"), ({"log_every": 0}, "trainer.log_every=0"),
         ({"compile": True}, "trainer.compile=True"), ({"accelerator": "tpu"}, "trainer.accelerator=tpu"),
+        ({"profiler": "simpel"}, "trainer.profiler=simpel"), ({"overfit_batches": -1}, "trainer.overfit_batches=-1"),
     ],
 )  # fmt: skip
 def test_wrong_settings_are_refused_when_built(changes: dict[str, Any], where: str) -> None:
@@ -197,7 +218,7 @@ def test_every_option_builds(option: str) -> None:
 def test_what_cannot_change_a_result_stays_out_of_the_fingerprint() -> None:
     told = describe(fit())
     assert isinstance(told, dict)
-    assert not {"workers", "checkpoint_every", "log_every", "cluster"} & told.keys()
+    assert not {"workers", "checkpoint_every", "log_every", "cluster", "profiler"} & told.keys()
     assert told["batch_tokens"] == 96
 
 
