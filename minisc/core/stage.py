@@ -57,6 +57,10 @@ class Stage(ABC):
         """State outside our settings that changes a result (rule files, versions); enters the fingerprint."""
         return {}
 
+    def remarks(self) -> Sequence[str]:
+        """What a person should know of these settings before they run: said in the plan, warned of by the run."""
+        return ()
+
     @abstractmethod
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
         """Load what is expensive, once a worker; `found` is what a global stage's `resolve` wrote."""

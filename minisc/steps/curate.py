@@ -42,7 +42,7 @@ class Curate(Step):
         size, documents = inputs["documents"].get("bytes_kept", 0), inputs["documents"].get("documents_kept", 0)
         return Cost(
             seconds=size / BYTES_PER_SECOND, disk_bytes=round(size * 0.3), expect={"documents_kept": documents * 0.8, "bytes_kept": size * 0.8},
-            remark=" ".join(self.filters),
+            remark="; ".join([" ".join(self.filters), *(told for stage in self.filters.values() for told in stage.remarks())]),
         )  # fmt: skip
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
@@ -85,6 +85,9 @@ class Curate(Step):
         return ledger.figures_of(fall) | {"lines_kept": lines}
 
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
+        for stage in self.filters.values():
+            for told in stage.remarks():
+                context.speak.warn(told)
         show_waterfall(json.loads(artifact.file("waterfall.json").read_text(encoding="utf-8")), context)
 
 
