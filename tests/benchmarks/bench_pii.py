@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import random
 import sys
-import sysconfig
 import time
 from collections import Counter
 from pathlib import Path
@@ -21,6 +20,7 @@ from detect_secrets.settings import transient_settings
 
 from minisc.core.document import Doc
 from minisc.filters.pii import Pii
+from tests.benchmarks.real_code import packages
 
 OPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "conf/filters/pii.yaml").read_text(encoding="utf-8"))["pii"]
 SETTINGS = {key: value for key, value in OPTION.items() if key != "_target_"}
@@ -68,7 +68,7 @@ def theirs(files: list[tuple[Path, str]]) -> tuple[float, list[tuple[Path, int, 
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(sysconfig.get_paths()["purelib"])
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else packages()
     files = sources(folder, float(sys.argv[2]) if len(sys.argv) > 2 else 20.0)
     size = sum(len(text) for _, text in files) / 1e6
     few = files[: max(1, len(files) // 4)]
