@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from minisc.core.document import ELSEWHERE, JSON, Doc, docs_of, note, slices
+from minisc.core.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,8 @@ def _judge(name: str, stage: Stage, judge: Judge, docs: list[Doc]) -> list[Verdi
         return []
     try:
         verdicts = judge(docs)
+    except UserError:
+        raise  # what a person can mend (a daemon that died) has its three parts already
     except Exception as error:
         raise _blame(name, judge, docs, error) from error
     unknown = {verdict.drop for verdict in verdicts} - {"", *stage.reasons}
