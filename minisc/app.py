@@ -226,10 +226,13 @@ def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
             out=out, run=Path(told.runtime.output_dir), engine=mapper, speak=terminal, hashes=Hashes(out / "store" / "hashes.json"),
             name=f"{story.recipe}/{Path(told.runtime.output_dir).name}",
         )  # fmt: skip
-        nodes = plan(steps, values["inputs"], context)
+        lacking: list[UserError] = []
+        nodes = plan(steps, values["inputs"], context, lacking if values["plan_only"] else None)
         expected = costs(nodes, context)
         screens.plan_table(terminal, nodes, expected)
         if values["plan_only"]:
+            for error in lacking:
+                terminal.warn(f"a run would stop before its first step:\n{error}")
             terminal.line("plan only: nothing was run")
             return {}
         done = execute(nodes, story, context, expected)

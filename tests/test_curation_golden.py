@@ -23,7 +23,6 @@ from minisc.steps.explain import Explain
 from tests import made
 from tests.test_conf import composed
 
-pytest.importorskip("yara_x")
 CORPUS = Path(__file__).parent / "corpus"
 LIBRARY = ("grid.py", "mean.py", "queue.py", "retry.py", "words.py")
 
@@ -84,7 +83,7 @@ def curated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Artifact, Context
 
 def test_without_benchmarks_and_hub_the_chain_stops_before_its_first_step_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not pass silently: a corpus that nobody held against the benchmarks spoils every score."""
-    huggingface_hub = pytest.importorskip("huggingface_hub")
+    import huggingface_hub
 
     def refuse(*words: Any, **more: Any) -> str:
         raise ConnectionError("no network")
@@ -124,6 +123,10 @@ def test_the_waterfall_is_exact(curated: tuple[Artifact, Context]) -> None:
     assert {row["stage"]: (row["seen"], row["kept"], row["dropped"]) for row in fall["stages"]} == WATERFALL
     assert fall["stages"][0]["seen_bytes"] == sum((CORPUS / name).stat().st_size for name in FATE)
     assert fall["stages"][-1]["kept_bytes"] == sum((CORPUS / name).stat().st_size for name, fate in FATE.items() if fate == "kept")
+    collected, *later = fall["stages"]
+    assert collected["seen_tokens"] is None, "what collect drops was never read"
+    assert collected["kept_tokens"] == later[-1]["kept_tokens"] + sum(row["dropped_tokens"] for row in later)
+    assert all(row["seen_tokens"] == row["kept_tokens"] + row["dropped_tokens"] for row in later)
     assert {(told["license"], told["documents"]) for told in fall["licenses"]} == {("MIT", 9), (None, 3)}
 
 

@@ -4,11 +4,15 @@ In: the parts of a `documents` artifact. Out: the waterfall: for each stage, in 
 and in bytes of the original, with the reasons; and the shares of licenses and splits among what is left.
 Guarantees: it is a group-by over columns, so it cannot disagree with the data. `check` holds it against the number of rows
 that came in. Beside it, `Samples` keeps up to 20 samples a reason (the lowest uids, so that any order gives the same ones).
+Tokens are estimates (`token_estimate.py`), made of each text when it was dropped and of what is left: there is no tokenizer before the
+corpus is finished, and no text of a dropped row after. `with_tokens` puts them into a waterfall; a stage that dropped what was never read
+(too large, not downloaded) has none, and neither has what lies before it.
 """
 
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from minisc.core.document import HELD_OUT, Doc
+from minisc.core.parts import read_tables
+from minisc.core.token_estimate import estimated_tokens
 
 SAMPLES, SAMPLE_CHARACTERS = 20, 2000
 Count = dict[str, int]
@@ -87,11 +93,38 @@ def figures_of(fall: Mapping[str, Any]) -> dict[str, Any]:
     """The plain figures of a waterfall."""
     first, last = fall["stages"][0], fall["stages"][-1]
     held_out = fall["splits"].get(HELD_OUT, {"documents": 0, "bytes": 0})
+    tokens = {"tokens_kept_estimated": last["kept_tokens"]} if "kept_tokens" in last else {}
     return {
         "documents_seen": first["seen"], "documents_kept": last["kept"], "documents_dropped": first["seen"] - last["kept"],
         "bytes_seen": first["seen_bytes"], "bytes_kept": last["kept_bytes"], "repositories": fall["repos"],
-        "held_out_documents": held_out["documents"], "held_out_bytes": held_out["bytes"],
+        "held_out_documents": held_out["documents"], "held_out_bytes": held_out["bytes"], **tokens,
     }  # fmt: skip
+
+
+def with_tokens(fall: Mapping[str, Any], dropped: Mapping[str, int], kept: int) -> dict[str, Any]:
+    """The waterfall with estimated tokens. `dropped`: "stage/reason" -> tokens, where texts were read; `kept`: of all that is left."""
+    rows: list[dict[str, Any]] = []
+    left: int | None = kept
+    for row in reversed(fall["stages"]):
+        reasons = {
+            reason: {**count, **({"tokens": dropped[key]} if (key := f"{row['stage']}/{reason}") in dropped else {})}
+            for reason, count in row["reasons"].items()
+        }
+        gone = sum(count["tokens"] for count in reasons.values()) if all("tokens" in count for count in reasons.values()) else None
+        seen = left + gone if left is not None and gone is not None else None
+        rows.append({**row, "seen_tokens": seen, "kept_tokens": left, "dropped_tokens": gone, "reasons": reasons})
+        left = seen
+    return {**fall, "stages": rows[::-1]}
+
+
+def dropped_tokens(fall: Mapping[str, Any]) -> dict[str, int]:
+    """What `with_tokens` was told, from a waterfall that has it: for the step that goes on from there."""
+    return {
+        f"{row['stage']}/{reason}": count["tokens"]
+        for row in fall["stages"]
+        for reason, count in row["reasons"].items()
+        if "tokens" in count
+    }
 
 
 class Samples:
@@ -100,8 +133,10 @@ class Samples:
     def __init__(self, private: frozenset[str]) -> None:
         self._private = private  # stages whose texts must not be shown
         self._held: dict[str, list[dict[str, Any]]] = {}
+        self.tokens: Counter[str] = Counter()  # estimated, of all that was seen, by "stage/reason"
 
     def see(self, stage: str, doc: Doc, reason: str) -> None:
+        self.tokens[f"{stage}/{reason}"] += estimated_tokens(doc.text)
         if stage not in self._private:
             sample = {"uid": doc.uid, "repo": doc.repo, "path": doc.path_text, "text": (doc.text or "")[:SAMPLE_CHARACTERS]}
             self.add({f"{stage}/{reason}": [sample]})
@@ -124,3 +159,13 @@ def rows_in(paths: Sequence[Path]) -> int:
 def lines_of(text: pa.ChunkedArray) -> int:
     """Lines of kept texts: newlines, counted by Arrow."""
     return pa.compute.sum(pa.compute.count_substring(text, "\n")).as_py() or 0
+
+
+def lines_and_tokens(kept: Sequence[Path]) -> tuple[int, int]:
+    """Of the kept texts: lines, and estimated tokens."""
+    lines = tokens = 0
+    for path in kept:
+        for table in read_tables(path):
+            lines += lines_of(table["text"])
+            tokens += sum(estimated_tokens(text.as_py() or "") for chunk in table["text"].chunks for text in chunk)
+    return lines, tokens

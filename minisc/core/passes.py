@@ -15,6 +15,7 @@ from __future__ import annotations
 import atexit
 import json
 import shutil
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -77,7 +78,7 @@ class PartTask:
     inputs: tuple[Path, ...]  # kept and dropped rows of the part before
     plan: Pass
     found: Path  # what global stages found, a folder each
-    folder: Path  # where the pass writes: kept/ dropped/ samples/ sketches/
+    folder: Path  # where the pass writes: kept/ dropped/ samples/ tokens/ sketches/
 
 
 @dataclass(frozen=True)
@@ -141,6 +142,7 @@ def run_part(task: PartTask) -> None:
     if task.plan.sketch:
         _write_sketches(task.plan.sketch[1], tables, task.folder / "sketches" / name)
     durable.write_json(task.folder / "samples" / f"{name}.json", samples.as_dict())
+    durable.write_json(task.folder / "tokens" / f"{name}.json", dict(sorted(samples.tokens.items())))
     kept_at = [pc.is_null(table["dropped_by"]) for table in tables]
     dropped = (table.filter(pc.invert(mask)) for table, mask in zip(tables, kept_at, strict=True))
     write_part(task.folder / "dropped" / name, regroup(table for table in dropped if len(table)))
@@ -256,3 +258,11 @@ def merged_samples(scratch: Path, before: Mapping[str, list[dict[str, object]]])
     for path in sorted(scratch.glob("pass-*/samples/*.json")):
         samples.add(json.loads(path.read_text(encoding="utf-8")))
     return samples.as_dict()
+
+
+def merged_tokens(scratch: Path, before: Mapping[str, int]) -> dict[str, int]:
+    """The estimated tokens of what all parts and passes dropped, by "stage/reason"; `before`: those of earlier steps."""
+    total = Counter(before)
+    for path in sorted(scratch.glob("pass-*/tokens/*.json")):
+        total.update(json.loads(path.read_text(encoding="utf-8")))
+    return dict(total)

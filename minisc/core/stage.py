@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from minisc.core.document import ELSEWHERE, JSON, Doc, docs_of, note, slices
+from minisc.core.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,10 @@ class Stage(ABC):
     def identity(self) -> Mapping[str, str]:
         """State outside our settings that changes a result (rule files, versions); enters the fingerprint."""
         return {}
+
+    def remarks(self) -> Sequence[str]:
+        """What a person should know of these settings before they run: said in the plan, warned of by the run."""
+        return ()
 
     @abstractmethod
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
@@ -171,6 +176,8 @@ def _judge(name: str, stage: Stage, judge: Judge, docs: list[Doc]) -> list[Verdi
         return []
     try:
         verdicts = judge(docs)
+    except UserError:
+        raise  # what a person can mend (a daemon that died) has its three parts already
     except Exception as error:
         raise _blame(name, judge, docs, error) from error
     unknown = {verdict.drop for verdict in verdicts} - {"", *stage.reasons}

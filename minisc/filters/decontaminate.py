@@ -101,6 +101,12 @@ class Decontaminate(GlobalStage):
         """The contents of the benchmark files; where they lie does not matter."""
         return {benchmark.name: benchmark.identity(self._folder) for benchmark in self._described()}
 
+    def remarks(self) -> Sequence[str]:
+        """Which benchmarks are not looked for: without a folder, those that the hub does not have."""
+        absent = [benchmark.name for benchmark in self._described() if not benchmark.hub] if self._folder is None else []
+        left_out = f"decontaminate: {len(absent)} of {len(self.benchmarks)} benchmarks are not looked for, since they are not on the hub: "
+        return [left_out + f"{', '.join(absent)}; with their files: benchmarks=<folder>"] if absent else []
+
     @property
     def _folder(self) -> Path | None:
         return Path(self.folder) if self.folder else None

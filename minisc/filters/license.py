@@ -7,14 +7,16 @@ which the curated corpus's `attribution.parquet` is made. So the filter stands b
 The classes are those of The Stack v2 (arXiv 2402.19173, section 2.1): permissive is the Blue Oak Council's list and public
 domain; expressions are read as logic, so `MIT OR GPL-2.0-only` passes and `MIT AND GPL-2.0-only` does not, which The Stack v2
 does not tell apart. What names a license that we do not understand counts as not permissive.
+With `scancode`, a file that has no such header and whose head speaks of a license is shown to ScanCode (`text/scancode.py`), and what that
+finds in the head wins for the file: the notice `… under the terms of the GNU General Public License` in a package that calls itself MIT.
 Not for: opinions about a license's obligations. Texts of license files are read by the sources, which know what lies where.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -27,18 +29,22 @@ from minisc.core.stage import KEEP, Judge, Stage, Verdict
 from minisc.filters.base import within
 from minisc.text.copyright import copyright_lines
 from minisc.text.licenses import NO_LICENSE, NON_PERMISSIVE, data_digest, header, license_class, normalise
+from minisc.text.scancode import ScanCode
+from minisc.text.scancode import version_of as scancode_version
 
 KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
 
 
 @dataclass(frozen=True, kw_only=True)
 class License(Stage):
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reasons: ClassVar[tuple[str, ...]] = (NON_PERMISSIVE, NO_LICENSE)
     private: ClassVar[bool] = True
 
     allow: Sequence[str]
     unknown: str
+    scancode: str | None = free()  # type: ignore[misc]  # identity() has its version
+    scancode_seconds: float = free()  # type: ignore[misc]
     expected_drop: float = free()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
@@ -54,19 +60,20 @@ class License(Stage):
                 raise UserError(
                     f"{name!r} is not an SPDX license id", where="filters.license.allow", do="filters.license.allow=[MPL-2.0,CC-BY-4.0]"
                 )
+        within(self.scancode_seconds, 0.1, 3600, "filters.license.scancode_seconds")
         within(self.expected_drop, 0, 1, "filters.license.expected_drop")
 
     def identity(self) -> Mapping[str, str]:
-        return {"license-expression": importlib.metadata.version("license-expression"), "license data": data_digest()}
+        told = {"license-expression": importlib.metadata.version("license-expression"), "license data": data_digest()}
+        return told | ({"scancode": scancode_version(self.scancode)} if self.scancode else {})
 
-    def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
-        return nullcontext(self._judge)
+    @contextmanager
+    def open(self, found: Path | None = None) -> Iterator[Judge]:
+        with ScanCode(self.scancode, self.scancode_seconds) if self.scancode else nullcontext() as scancode:
+            yield lambda docs: [self._verdict(doc, scancode) for doc in docs]
 
-    def _judge(self, docs: Sequence[Doc]) -> list[Verdict]:
-        return [self._verdict(doc) for doc in docs]
-
-    def _verdict(self, doc: Doc) -> Verdict:
-        expression, evidence = _found(doc)
+    def _verdict(self, doc: Doc, scancode: ScanCode | None) -> Verdict:
+        expression, evidence = _found(doc, scancode)
         kind = license_class(expression, self.allow)
         drop = kind if kind == NON_PERMISSIVE or (kind == NO_LICENSE and self.unknown == DROP_UNKNOWN) else ""
         changed = expression != doc.license
@@ -77,10 +84,12 @@ class License(Stage):
         return Verdict(drop=drop, notes=notes, license=expression if changed else None, license_evidence=evidence if changed else None)
 
 
-def _found(doc: Doc) -> tuple[str | None, str | None]:
+def _found(doc: Doc, scancode: ScanCode | None) -> tuple[str | None, str | None]:
     """The document's license and where it was found; free text that says nothing or is not understood stays as it is."""
     if own := header(doc.text):
         return own, "header"
+    if scancode and (noticed := scancode.identify(doc.text)):
+        return noticed, "notice:scancode"
     if doc.license is None:
         return None, None
     return normalise(doc.license) or doc.license, doc.license_evidence or "metadata"

@@ -46,7 +46,7 @@ _TEST_PATH = re.compile(r"(?:^|[/_.-])(?:tests?|testing|vectors?|fixtures?|testd
 class Pii(Stage):
     """Raises UserError for plugins, filters and reasons that do not exist."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = ("unredactable",)
     private: ClassVar[bool] = True
     expected_drop: ClassVar[float] = 0.001
@@ -70,8 +70,12 @@ class Pii(Stage):
         return {"detect-secrets": version_of("detect-secrets"), "python": python_version()}
 
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
-        judge = _Judge(self._engine(), frozenset(self.spare), self.names)
+        judge = self.judge()
         return nullcontext(lambda docs: [judge(doc) for doc in docs])
+
+    def judge(self) -> PiiJudge:
+        """What judges one document."""
+        return PiiJudge(self._engine(), frozenset(self.spare), self.names)
 
     def _engine(self) -> SecretsEngine:
         return _engine_of(json.dumps([{name: arguments or {} for name, arguments in self.plugins.items()}, list(self.filters)]))
@@ -84,12 +88,24 @@ def _engine_of(plugins_and_filters: str) -> SecretsEngine:
     return SecretsEngine(plugins, filters, "filters.pii")
 
 
-class _Judge:
+class PiiJudge:
+    """Findings, merged, and what becomes of them in one document."""
+
     def __init__(self, engine: SecretsEngine, spare: frozenset[str], with_names: bool) -> None:
         self._engine, self._spare, self._names = engine, spare, with_names
         self._literals = Literals([*engine.literals, *credentials.LITERALS, *(names.LITERALS if with_names else ())])
 
     def __call__(self, doc: Doc) -> Verdict:
+        spans, spared, regions = self.spans(doc)
+        notes: dict[str, JSON] = {"pii_spared": dict(sorted(spared.items()))} if spared else {}
+        if not spans:
+            return Verdict(notes=notes) if notes else KEEP
+        result = redacted(doc.text, spans, doc.repo, regions)
+        notes["pii"] = dict(sorted(Counter(_LABELS.get(span.kind, span.kind.lower()) for span in spans).items()))
+        return Verdict(drop="unredactable") if result is None else Verdict(text=result, notes=notes)
+
+    def spans(self, doc: Doc) -> tuple[list[Span], Counter[str], Regions | None]:
+        """What is to be replaced, how many findings were spared by reason, and the source's regions where they had to be known."""
         text = doc.text
         simple = plain(text)
         places = self._literals.places(simple.lower())
@@ -99,13 +115,7 @@ class _Judge:
         regions = Regions(text) if (secrets or marked) and _is_python(doc) else None
         if regions:
             marked = [span for span in marked if regions.around(span.start, span.end)]
-        spans = merge([*_everywhere(text, secrets, regions), *marked], RANKS)
-        notes: dict[str, JSON] = {"pii_spared": dict(sorted(spared.items()))} if spared else {}
-        if not spans:
-            return Verdict(notes=notes) if notes else KEEP
-        result = redacted(text, spans, doc.repo, regions)
-        notes["pii"] = dict(sorted(Counter(_LABELS.get(span.kind, span.kind.lower()) for span in spans).items()))
-        return Verdict(drop="unredactable") if result is None else Verdict(text=result, notes=notes)
+        return merge([*_everywhere(text, secrets, regions), *marked], RANKS), spared, regions
 
     def _findings(self, doc: Doc, simple: str, places: Places, spared: Counter[str]) -> Iterator[Span]:
         """What detect-secrets finds, without what is harmless for a reason that is on."""

@@ -33,30 +33,40 @@ def corpus(story: Story) -> Chapter | None:
 def _waterfall(stages: Sequence[Mapping[str, Any]]) -> Meters:
     """One row a stage. A bar's full length is what came in at the top; what a stage drops is coloured by reason."""
     documents, size = stages[0]["seen"] or 1, stages[0]["seen_bytes"] or 1
-    return Meters([_stage(stage, documents, size, last=stage is stages[-1]) for stage in stages], titles=("documents", "bytes"))
+    most = max((stage.get("seen_tokens") or stage.get("kept_tokens") or 0 for stage in stages), default=0)
+    titles = ("documents", "bytes", *(("tokens, estimated",) if most else ()))
+    return Meters([_stage(stage, documents, size, most, last=stage is stages[-1]) for stage in stages], titles=titles)
 
 
-def _stage(stage: Mapping[str, Any], documents: int, size: int, *, last: bool) -> Meter:
+def _stage(stage: Mapping[str, Any], documents: int, size: int, most: int, *, last: bool) -> Meter:
+    """`most`: the tokens of the longest bar of tokens; 0 where none were estimated."""
     reasons = sorted(stage.get("reasons", {}).items(), key=lambda item: (-item[1]["bytes"], item[0]))
     tones = {name: PALETTE[at % len(PALETTE)] for at, (name, _) in enumerate(reasons)}
     kept = ACCENT
 
     def bar(whole: int, left: int, unit: str, told: str) -> Bar:
         parts = [Part(left / whole, kept, f"kept: {told}")]
-        parts += [Part(count[unit] / whole, tones[name], f"{name}: {_amount(unit, count[unit])}") for name, count in reasons]
-        return Bar(parts, told, "documents" if unit == "documents" else "bytes")
+        parts += [
+            Part(count[unit] / whole, tones[name], f"{name}: {_amount(unit, count[unit])}") for name, count in reasons if unit in count
+        ]
+        return Bar(parts, told, unit)
 
+    bars = [
+        bar(documents, stage["kept"], "documents", spell.count(stage["kept"])),
+        bar(size, stage["kept_bytes"], "bytes", spell.size(stage["kept_bytes"])),
+    ]
+    if most:
+        left = stage.get("kept_tokens")
+        bars.append(bar(most, left or 0, "tokens", "unknown" if left is None else spell.short(left)))
     return Meter(
         label=str(stage["stage"]),
-        bars=[
-            bar(documents, stage["kept"], "documents", spell.count(stage["kept"])),
-            bar(size, stage["kept_bytes"], "bytes", spell.size(stage["kept_bytes"])),
-        ],
+        bars=bars,
         keys=[
             Key(
                 tones[name],
                 spell.plain(name),
-                f"{_files(count['documents'])}, {spell.size(count['bytes'])} ({spell.share(count['bytes'], stage['seen_bytes'])})",
+                f"{_files(count['documents'])}, {spell.size(count['bytes'])} ({spell.share(count['bytes'], stage['seen_bytes'])})"
+                + (f", about {spell.short(count['tokens'])} tokens" if "tokens" in count else ""),
             )
             for name, count in reasons
         ],
@@ -70,7 +80,7 @@ def _files(number: int) -> str:
 
 
 def _amount(unit: str, number: int) -> str:
-    return spell.count(number) if unit == "documents" else spell.size(number)
+    return {"documents": spell.count, "bytes": spell.size, "tokens": spell.short}[unit](number)
 
 
 def _shares(fall: Mapping[str, Any]) -> Meters:

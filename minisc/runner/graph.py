@@ -23,6 +23,7 @@ from minisc.core.runs import read_run
 from minisc.core.step import Context, Need, Step
 
 Given = Mapping[str, Any]  # role -> text, list of texts or None
+OPEN = "open"  # the fingerprint of a step that lacks something, in a plan that is not run
 
 
 @dataclass(frozen=True)
@@ -41,15 +42,32 @@ class Node:
         return self.step.stored and is_finished(self.path)
 
 
-def plan(steps: Mapping[str, Step], given: Given, context: Context) -> list[Node]:
-    """Fill the roles of all steps, or raise a UserError that names the step, the role and what to type."""
+def plan(steps: Mapping[str, Step], given: Given, context: Context, lacking: list[UserError] | None = None) -> list[Node]:
+    """Fill the roles of all steps, or raise a UserError that names the step, the role and what to type.
+
+    `lacking` is for a plan that nobody runs: what a step lacks today (benchmarks, a daemon, an extra) is put there instead of raised, and
+    the fingerprint of that step and of what takes from it is `OPEN`.
+    """
     nodes: list[Node] = []
     for name, step in steps.items():
         inputs = {role: _fill(name, role, need, given, nodes, context.out) for role, need in step.needs.items()}
-        settings = {"step": name, "settings": describe(step), "leaves": dict(step.leaves(context)) if step.stored else {}}
-        mark = fingerprint({**settings, "inputs": {role: _marks(value) for role, value in inputs.items()}})
+        marks = {role: _marks(value) for role, value in inputs.items()}
+        settings = _settings(name, step, context, lacking)
+        is_open = settings is None or any(OPEN in (mark if isinstance(mark, list) else [mark]) for mark in marks.values())
+        mark = OPEN if is_open else fingerprint({**settings, "inputs": marks})
         nodes.append(Node(name, step, inputs, mark, context.out / "store" / name / mark, settings))
     return nodes
+
+
+def _settings(name: str, step: Step, context: Context, lacking: list[UserError] | None) -> Any:
+    """What is hashed of a step beside its inputs; None if it lacks something and `lacking` takes that."""
+    try:
+        return {"step": name, "settings": describe(step), "leaves": dict(step.leaves(context)) if step.stored else {}}
+    except UserError as error:
+        if lacking is None:
+            raise
+        lacking.append(error)
+        return None
 
 
 def _marks(value: Any) -> Any:

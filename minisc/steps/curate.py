@@ -19,8 +19,7 @@ from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.attribution import write_attribution
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import ordered
-from minisc.core.parts import read_tables
-from minisc.core.passes import Corpus, merged_samples, run_passes
+from minisc.core.passes import Corpus, merged_samples, merged_tokens, run_passes
 from minisc.core.stage import GlobalStage, Stage
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 
@@ -29,7 +28,7 @@ BYTES_PER_SECOND = 6e6  # of text on two cores, through license, syntax, exact_d
 
 @dataclass(frozen=True, kw_only=True)
 class Curate(Step):
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     makes: ClassVar[tuple[str, ...]] = ("documents",)
     needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents"), "against": Need("documents", many=True, given=True)}
 
@@ -42,7 +41,7 @@ class Curate(Step):
         size, documents = inputs["documents"].get("bytes_kept", 0), inputs["documents"].get("documents_kept", 0)
         return Cost(
             seconds=size / BYTES_PER_SECOND, disk_bytes=round(size * 0.3), expect={"documents_kept": documents * 0.8, "bytes_kept": size * 0.8},
-            remark=" ".join(self.filters),
+            remark="; ".join([" ".join(self.filters), *(told for stage in self.filters.values() for told in stage.remarks())]),
         )  # fmt: skip
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
@@ -69,9 +68,11 @@ class Curate(Step):
 
     def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
         kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
-        earlier = [row["stage"] for row in json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))["stages"]]
-        fall = ledger.waterfall(kept, dropped, [*earlier, *self.filters])
+        earlier = json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))
+        fall = ledger.waterfall(kept, dropped, [*(row["stage"] for row in earlier["stages"]), *self.filters])
         ledger.check(fall, rows)
+        lines, tokens = ledger.lines_and_tokens(kept)
+        fall = ledger.with_tokens(fall, merged_tokens(work.scratch, ledger.dropped_tokens(earlier)), tokens)
         durable.write_json(work.path / "waterfall.json", fall)
         write_attribution(kept, work.path / "attribution.parquet")
         samples = json.loads(before.file("samples.json").read_text(encoding="utf-8"))
@@ -81,10 +82,12 @@ class Curate(Step):
             raise UserError(
                 "curation kept no document", where="filters=[" + ",".join(self.filters) + "]", do="see waterfall.json in " + str(work.path)
             )
-        lines = sum(ledger.lines_of(table["text"]) for path in kept for table in read_tables(path))
         return ledger.figures_of(fall) | {"lines_kept": lines}
 
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
+        for stage in self.filters.values():
+            for told in stage.remarks():
+                context.speak.warn(told)
         show_waterfall(json.loads(artifact.file("waterfall.json").read_text(encoding="utf-8")), context)
 
 
@@ -101,11 +104,14 @@ def _warn(fall: Mapping[str, Any], filters: Mapping[str, Stage], context: Contex
 
 
 def show_waterfall(fall: Mapping[str, Any], context: Context) -> None:
-    """Seen, kept, dropped by each stage, in documents and bytes, with the reasons."""
+    """Seen, kept, dropped by each stage, in documents, bytes and estimated tokens, with the reasons."""
     rows = []
     for row in fall["stages"]:
         why = ", ".join(
             f"{reason} {count['documents']:,}" for reason, count in sorted(row["reasons"].items(), key=lambda item: -item[1]["documents"])
         )
-        rows.append([row["stage"], f"{row['seen']:,}", f"{row['kept']:,}", f"{row['dropped']:,}", f"{row['kept_bytes'] / 1e6:,.1f}", why])
-    context.speak.table("", ["stage", ">seen", ">kept", ">dropped", ">kept MB", "why"], rows)
+        tokens = "" if row.get("kept_tokens") is None else f"{row['kept_tokens'] / 1e6:,.2f}"
+        rows.append(
+            [row["stage"], f"{row['seen']:,}", f"{row['kept']:,}", f"{row['dropped']:,}", f"{row['kept_bytes'] / 1e6:,.1f}", tokens, why]
+        )
+    context.speak.table("", ["stage", ">seen", ">kept", ">dropped", ">kept MB", ">~Mtokens", "why"], rows)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ BYTES_PER_SECOND = 100e6  # of text: reading, writing and hashing, zstd
 class Purge(Step):
     """Raises UserError for a filter that has to see everything, and where nothing is listed."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[tuple[str, ...]] = ("documents",)
     needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents")}
 
@@ -67,26 +68,29 @@ class Purge(Step):
             _Part(self.optout, number, one, other, work.path, shown) for number, (one, other) in enumerate(zip(kept, dropped, strict=True))
         ]
         purged, listed = 0, set()
+        tokens = Counter(ledger.dropped_tokens(json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))))
         with work.context.speak.progress("purging", len(tasks), "parts") as bar:
             for fact in work.context.engine.map(purge_part, tasks, max_workers=self.optout.max_workers):
                 purged += fact["purged"]
                 listed |= set(fact["listed"])
+                tokens.update(fact["tokens"])
                 bar.advance()
         _copy_tables(before, work.path)
         left = {reason: [sample for sample in told if sample["uid"] not in listed] for reason, told in samples.items()}
         durable.write_json(work.path / "samples.json", {reason: told for reason, told in left.items() if told})
-        return self._account(work, before, ledger.rows_in([*kept, *dropped])) | {"documents_purged": purged}
+        return self._account(work, before, ledger.rows_in([*kept, *dropped]), tokens) | {"documents_purged": purged}
 
-    def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
+    def _account(self, work: Work, before: Artifact, rows: int, tokens: Mapping[str, int]) -> Figures:
         kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
         earlier = [row["stage"] for row in json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))["stages"]]
         fall = ledger.waterfall(kept, dropped, [*earlier, *([] if NAME in earlier else [NAME])])
         ledger.check(fall, rows)
         if not fall["stages"][-1]["kept"]:
             raise UserError("nothing is left of this corpus", where="steps.purge.optout.lists", do="look at the lists: they name all of it")
+        lines, left = ledger.lines_and_tokens(kept)
+        fall = ledger.with_tokens(fall, tokens, left)
         durable.write_json(work.path / "waterfall.json", fall)
         write_attribution(kept, work.path / "attribution.parquet")
-        lines = sum(ledger.lines_of(table["text"]) for path in kept for table in read_tables(path))
         return ledger.figures_of(fall) | {"lines_kept": lines}
 
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
@@ -113,7 +117,8 @@ def purge_part(task: _Part) -> dict[str, Any]:
         return dict(json.loads(done.read_text(encoding="utf-8")))
     with task.stage.open() as judge:
         listed = [uid for table in read_tables(task.dropped) for uid in _listed(table, judge, task.shown)]
-        tables = [apply([(NAME, task.stage, judge)], table) for table in read_tables(task.kept)]
+        samples = ledger.Samples(frozenset((NAME,)))
+        tables = [apply([(NAME, task.stage, judge)], table, samples.see) for table in read_tables(task.kept)]
     marks = [pc.is_null(table["dropped_by"]) for table in tables]
     gone = [table.filter(pc.invert(mask)) for table, mask in zip(tables, marks, strict=True)]
     purged = sum(map(len, gone))
@@ -124,7 +129,7 @@ def purge_part(task: _Part) -> dict[str, Any]:
     else:
         _copied(task.dropped, dropped)
         _copied(task.kept, kept)
-    fact = {"purged": purged, "listed": sorted(listed)}
+    fact = {"purged": purged, "listed": sorted(listed), "tokens": dict(samples.tokens)}
     durable.write_json(done, fact)
     return fact
 

@@ -16,9 +16,9 @@ alone 0.88 MB/s, BigCode's MinHash 7.9 MB/s). Peak memory is that of the process
 from __future__ import annotations
 
 import hashlib
+import os
 import resource
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -34,10 +34,11 @@ from minisc.core.document import docs_of, slices, table_of
 from minisc.core.parts import PartTexts, part_name, regroup, write_part
 from minisc.core.passes import run_passes
 from minisc.core.stage import GlobalStage, Stage, apply
+from tests.benchmarks.real_code import packages
 from tests.silent import Silent
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "filters"
-CHAIN = ("license", "syntax", "quality", "pii", "tree_dup", "exact_dup", "near_dup")
+CHAIN = ("optout", "license", "malware", "quality", "syntax", "tree_dup", "exact_dup", "decontaminate", "near_dup", "pii")  # curate_full
 REACH = 3.0  # MB/s, the whole chain
 PART = 8_000_000  # bytes of text in a part
 
@@ -50,7 +51,10 @@ class OneByOne:
 
 
 def stage_of(name: str) -> Stage:
+    """With the values of its option file; `decontaminate` takes the folder that MINISC_BENCHMARKS names."""
     node = yaml.safe_load((CONF / f"{name}.yaml").read_text(encoding="utf-8"))[name]
+    if name == "decontaminate":
+        node["folder"] = os.environ["MINISC_BENCHMARKS"]
     stage = build(node, f"filters.{name}")
     assert isinstance(stage, Stage)
     return stage
@@ -58,7 +62,7 @@ def stage_of(name: str) -> Stage:
 
 def corpus(megabytes: float) -> list[list[dict[str, Any]]]:
     """Parts of rows."""
-    root = Path(sysconfig.get_paths()["purelib"])
+    root = packages()
     paths = sorted(path for path in root.rglob("*.py") if 0 < path.stat().st_size < 1_000_000)
     every = max(1, int(sum(path.stat().st_size for path in paths) / 1e6 / megabytes))
     parts: list[list[dict[str, Any]]] = [[]]

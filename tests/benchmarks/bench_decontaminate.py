@@ -11,7 +11,6 @@ from __future__ import annotations
 import io
 import os
 import sys
-import sysconfig
 import time
 import tokenize
 from collections.abc import Callable
@@ -22,6 +21,7 @@ import yaml
 from minisc.core.document import Doc
 from minisc.filters.decontaminate import Decontaminate
 from tests.benchmarks.bench_pii import documents, sources
+from tests.benchmarks.real_code import packages
 
 OPTION = yaml.safe_load((Path(__file__).resolve().parents[2] / "conf/filters/decontaminate.yaml").read_text(encoding="utf-8"))[
     "decontaminate"
@@ -55,7 +55,7 @@ def rate(docs: list[Doc], work: Callable[[], object]) -> float:
 
 
 def main() -> None:
-    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(sysconfig.get_paths()["purelib"])
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else packages()
     docs = documents(sources(folder, float(sys.argv[2]) if len(sys.argv) > 2 else 20.0))
     few = docs[: max(1, len(docs) // 5)]
     literal, renaming = stage(False), stage(True)

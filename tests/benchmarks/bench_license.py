@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import statistics
 import sys
-import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -28,6 +27,7 @@ from pathlib import Path
 from minisc.source.license_files import rank
 from minisc.text.license_texts import identify, known
 from minisc.text.licenses import license_class
+from tests.benchmarks.real_code import packages
 
 DEADLINE = 100  # seconds a text, as The Stack v2 gave it
 
@@ -94,4 +94,4 @@ def main(folder: Path, wanted: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else sysconfig.get_paths()["purelib"]), int(sys.argv[2]) if len(sys.argv) > 2 else 100)
+    main(Path(sys.argv[1] if len(sys.argv) > 1 else packages()), int(sys.argv[2]) if len(sys.argv) > 2 else 100)

@@ -19,7 +19,6 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-import sysconfig
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,13 +33,14 @@ from scipy.sparse.csgraph import connected_components
 from minisc.core.document import Doc
 from minisc.filters.near_dup import NearDup
 from minisc.text.shingles import shingles
+from tests.benchmarks.real_code import packages
 
 THRESHOLD = 0.7
 WORD = re.compile(rb"[A-Za-z0-9_\x80-\xff]+")
 
 
 def corpus(wanted: int) -> list[str]:
-    paths = sorted(path for path in Path(sysconfig.get_paths()["purelib"]).rglob("*.py") if 0 < path.stat().st_size < 300_000)
+    paths = sorted(path for path in packages().rglob("*.py") if 0 < path.stat().st_size < 300_000)
     return [
         path.read_text(encoding="utf-8", errors="replace").replace("\0", "") for path in paths[:: max(1, len(paths) // wanted)][:wanted]
     ]

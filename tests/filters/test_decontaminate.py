@@ -263,3 +263,10 @@ def test_real_solutions_are_found_under_other_names_and_other_layout() -> None:
     long = {uid for uid, text in changed.items() if len(tokens_of(text).texts) - 7 >= SETTINGS["min_tokens"]}  # 7: def f(x):
     found = {uid for uid, reason in judged.items() if reason}
     assert len(long) > 50 and found >= long and "renamed" in judged.values()
+
+
+def test_benchmarks_that_are_not_looked_for_are_named() -> None:
+    """Without a folder only those with a place on the hub can be had; the others must not be left out silently."""
+    [told] = Decontaminate(**{**SETTINGS, "folder": None}).remarks()
+    assert "5 of 8" in told and "humaneval_plus" in told and "infilling_random_span" in told and "benchmarks=<folder>" in told
+    assert Decontaminate(**{**SETTINGS, "folder": "."}).remarks() == []

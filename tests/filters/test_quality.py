@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from minisc.core.errors import UserError
+from minisc.filters import quality
 from minisc.filters.quality import Quality, letters
 from tests.support import reasons, row, run_stage
 
@@ -147,3 +148,18 @@ def test_bad_values_are_refused_when_built(changes: dict[str, Any], where: str) 
     with pytest.raises(UserError) as raised:
         stage(**changes)
     assert raised.value.where == where and raised.value.do
+
+
+ENCODED = st.lists(
+    st.sampled_from(
+        ["\\x48", "0x1f,", "4f ", "4f\n", "ab,", "ab", "\u00a0", "\\u00e9", "QUJD", "+/=\n", "é", " ", "x", "\\", "zz", "\x1f"]
+    ),
+    max_size=60,
+)
+
+
+@given(ENCODED.map("".join), ENCODED.map("".join))
+def test_a_pattern_that_matches_is_always_worth_trying(one: str, other: str) -> None:
+    text = one * 3 + other
+    matching = {pattern for pattern in (quality._BASE64, quality._HEXADECIMAL, quality._ESCAPES) if pattern.search(text)}
+    assert matching <= set(quality._worth_trying(text))

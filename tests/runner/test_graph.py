@@ -10,8 +10,8 @@ import pytest
 from minisc.core.artifact import Figures, Work
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
-from minisc.core.step import Inputs, Need, Step
-from minisc.runner.graph import plan
+from minisc.core.step import Context, Inputs, Need, Step
+from minisc.runner.graph import OPEN, plan
 from tests import made
 
 
@@ -191,3 +191,22 @@ def test_what_a_step_makes_of_what_was_given_comes_after_it(tmp_path: Path) -> N
     assert node.inputs["start"].fingerprint == other.fingerprint
     (node,) = plan({"evaluate": BeforeAndAfter()}, {"model": str(model.path)}, where)
     assert node.inputs["model"].fingerprint == node.inputs["start"].fingerprint == model.fingerprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lacking(Model):
+    """A step whose data are not to be had."""
+
+    def leaves(self, context: Context) -> Mapping[str, Any]:
+        raise UserError("the benchmarks are not to be had", where="benchmarks=null", do="benchmarks=<folder>")
+
+
+def test_a_plan_that_nobody_runs_says_what_is_lacking_and_goes_on(tmp_path: Path) -> None:
+    chosen = {"collect": Documents(word="a"), "pretrain": Lacking(size=1), "evaluate": Score()}
+    with pytest.raises(UserError, match="not to be had"):
+        plan(chosen, {}, made.context(tmp_path))
+    lacking: list[UserError] = []
+    nodes = {node.name: node for node in plan(chosen, {}, made.context(tmp_path), lacking)}
+    assert [error.do for error in lacking] == ["benchmarks=<folder>"]
+    assert nodes["pretrain"].fingerprint == nodes["evaluate"].fingerprint == OPEN and not nodes["evaluate"].cached
+    assert nodes["collect"].fingerprint == marks(steps(), tmp_path)["collect"]

@@ -58,7 +58,10 @@ def test_every_filter_is_in_the_waterfall_with_its_reasons(tmp_path: Path) -> No
     assert [(row["stage"], row["seen"], row["kept"], row["dropped"]) for row in fall["stages"]] == [
         ("collect", 39, 39, 0), ("first", 39, 29, 10), ("second", 29, 9, 20), ("third", 9, 9, 0),
     ]  # fmt: skip
-    assert fall["stages"][2]["reasons"] == {"too_long": {"documents": 20, "bytes": sum(range(11, 31))}}
+    assert fall["stages"][2]["reasons"] == {"too_long": {"documents": 20, "bytes": sum(range(11, 31)), "tokens": 86}}
+    tokens = [(row["seen_tokens"], row["kept_tokens"], row["dropped_tokens"]) for row in fall["stages"]]
+    assert all(seen == kept + dropped for seen, kept, dropped in tokens) and tokens[1][1] == tokens[2][0] and tokens[2][2] == 86
+    assert artifact.figures["tokens_kept_estimated"] == tokens[-1][1]
     assert artifact.figures["documents_kept"] == 9
     assert artifact.figures["lines_kept"] == 9
     kept = [row for path in artifact.files("kept") for row in pq.read_table(path).to_pylist()]

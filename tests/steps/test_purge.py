@@ -96,7 +96,7 @@ def test_the_waterfall_says_where_they_went(tmp_path: Path) -> None:
     before, after = purged(tmp_path, "@octo\n")
     fall = json.loads(after.file("waterfall.json").read_text())
     assert [row["stage"] for row in fall["stages"]] == ["collect", "license", "syntax", "exact_dup", "optout"]
-    assert fall["stages"][-1]["reasons"] == {"account": {"documents": 1, "bytes": 6}}
+    assert fall["stages"][-1]["reasons"] == {"account": {"documents": 1, "bytes": 6, "tokens": 4}}
     assert fall["stages"][:-1] == json.loads(before.file("waterfall.json").read_text())["stages"]
 
 

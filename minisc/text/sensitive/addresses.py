@@ -24,6 +24,7 @@ _LOCAL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._%+-"
 _DOMAIN = re.compile(r"[A-Za-z0-9-]{1,63}+(?:\.[A-Za-z0-9-]{1,63}+){1,8}+")
 # Names of algorithms in SSH look like mail to these.
 _SERVICE_DOMAINS = frozenset(("openssh.com", "libssh.org"))
+_AZURE = "core.windows.net"  # abfss://container@account.dfs.core.windows.net
 _SERVICES = frozenset(("git", "svn", "hg", "cvs", "ssh", "org-git"))
 _EXAMPLES = ("example", "invalid", "test", "localhost", "local")  # RFC 2606, RFC 6762
 # Country codes that are also file suffixes need a second label before them (joe@x.com.py, not setup@x.py).
@@ -94,7 +95,7 @@ def _domain(text: str, start: int) -> str:
     labels = found[0].split(".") if found else []
     while len(labels) > 2 and labels[-1][:1].isupper() and not _is_top(labels):
         labels.pop()
-    if ".".join(labels).lower() in _SERVICE_DOMAINS:
+    if ".".join(labels).lower() in _SERVICE_DOMAINS or ".".join(labels[-3:]).lower() == _AZURE:
         return ""
     if len(labels) < 2 or not _is_top(labels) or any(not label or label[0] == "-" or label[-1] == "-" for label in labels):
         return ""

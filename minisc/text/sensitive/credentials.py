@@ -22,7 +22,8 @@ _PEM_END = re.compile(r"-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-
 _BODY = re.compile(r"[A-Za-z0-9+/]{12}")
 _BARE_BODY = re.compile(r"""(?:[\s"'+\\,()bnr]{0,16}[A-Za-z0-9+/=]{16,128}){2,400}""")
 
-_URL_PASSWORD = re.compile(r"""://[^\s/@:"'<>`\\]{0,128}:([^\s/"'<>`\\]{1,128})@(?=[\w\[{$%<(-])""")
+_URL_PASSWORD = re.compile(r"""://([^\s/@:"'<>`\\]{0,128}):([^\s/"'<>`\\]{1,128})@(?=[\w\[{$%<(-])""")
+_ANY_USER = frozenset(("", "user", "username"))  # user:pass@ shows what a URL looks like
 _TEMPLATE = re.compile(r"""\{.*\}|%\(?\w*\)?[sdr]|\$|<.*>|\[.*\]|[*.xX#?_-]{2,}$|^\W*$""")
 
 # Names end in the keyword, so that password_field = "…" names no password.
@@ -116,8 +117,8 @@ def _key_blocks(text: str, places: Places) -> Iterator[Span]:
 def _url_passwords(text: str, places: Places) -> Iterator[Span]:
     for at in places.get("://", ()):
         found = _URL_PASSWORD.match(text, at)
-        if found and not _TEMPLATE.search(found[1]):
-            yield Span(*found.span(1), PASSWORD)
+        if found and not _TEMPLATE.search(found[2]) and not (found[1].lower() in _ANY_USER and found[2].lower() in _NOTHING_SECRET):
+            yield Span(*found.span(2), PASSWORD)
 
 
 def _tokens(text: str, places: Places) -> Iterator[Span]:

@@ -8,10 +8,13 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
     alphabet     half of its neighbours follow one another: 0123456789abcdef, ZYXWV
     identifier   a name that the source defines, imports or calls
     words        made of the letter pairs of English identifiers: image-classification/resnet50
-    hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …
+    hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …, or it is the
+                 value of a file's name
+    object_id    24 hexadecimal digits whose line or the two before speak of an id: MongoDB's, which begin with the time
     test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
     table        one of five or more different ones of the same length: tables of digests, primes, vectors
-    data         an image, font, archive, certificate or public key in base64, by its first bytes, or 500 and more characters
+    data         an image, font, archive, certificate or public key in base64, by its first bytes, 500 and more characters, or bytes with
+                 escapes: no key holds a backslash
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-REASONS = ("number", "alphabet", "identifier", "words", "hash", "test_vector", "table", "data")
+REASONS = ("number", "alphabet", "identifier", "words", "hash", "object_id", "test_vector", "table", "data")
 _HEX = re.compile(r"[0-9a-fA-F]+")
 # The 200 commonest letter pairs of identifiers in CPython's library: 90 % of the pairs in words, 30 % in random letters.
 _PAIRS = frozenset(
@@ -67,6 +70,9 @@ _VECTOR_WORD = re.compile(
 )
 _DIGESTS = frozenset((32, 40, 48, 56, 64, 96, 128))
 _DIGESTS_BASE64 = frozenset((22, 24, 27, 28, 38, 40, 43, 44, 64, 86, 88))
+_FILE_KEY = re.compile(r"\.[A-Za-z]\w{0,5}[\"']\s{0,4}:\s{0,8}[\"']?\s")  # "ecg.dat": "…"
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
+_ID_WORD = re.compile(r"(?<![a-z])(?:_?ids?|oid|jobs?)(?![a-z])|_ids?(?![a-z])", re.IGNORECASE)
 _MAGIC = re.compile(
     r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB"
 )
@@ -110,11 +116,13 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
         return ""
     if _is_hash(value, place):
         return "hash"
+    if _OBJECT_ID.fullmatch(value) and _ID_WORD.search(place.nearby + outside):
+        return "object_id"
     if _VECTOR_WORD.search(outside) and (place.in_test or not _BARE_KEY.search(outside)):
         return "test_vector"
     if place.in_test and _HEX.fullmatch(value):
         return "test_vector"
-    if _MAGIC.match(value) or len(value) >= _LONG or _CERTIFICATE.match(value):
+    if "\\" in value or _MAGIC.match(value) or len(value) >= _LONG or _CERTIFICATE.match(value):
         return "data"
     return "table" if sum(length == len(value) for length in lengths) >= _TABLE else ""
 
@@ -137,4 +145,5 @@ def _is_hash(value: str, place: Place) -> bool:
         if _HEX.fullmatch(value)
         else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
     )
-    return digest and bool(_HASH_WORD.search(place.nearby + place.line.replace(value, " ")))
+    line = place.line.replace(value, " ")
+    return digest and bool(_HASH_WORD.search(place.nearby + line) or _FILE_KEY.search(line))

@@ -87,6 +87,7 @@ def names(text: str, places: Places) -> Iterator[Span]:
             if (found := _TODO.match(text, at)) and found[1].lower() not in _NO_HANDLE:
                 yield Span(*found.span(1), NAME)
     yield from _before_mail(text, places.get("@", ()))
+    yield from _behind_mail(text, places.get("@", ()))
     yield from _mentions(text, places.get("@", ()))
 
 
@@ -149,6 +150,17 @@ def _before_mail(text: str, places: Sequence[int]) -> Iterator[Span]:
                 end = max(0, opening - 60) + len(before)
                 yield Span(end - len(piece), end, NAME)
                 break
+
+
+_BEHIND = re.compile(r"@[A-Za-z0-9.-]{3,80}\.[A-Za-z]{2,12} \(([^()\r\n]{3,60})\)")
+
+
+def _behind_mail(text: str, places: Sequence[int]) -> Iterator[Span]:
+    """`joe@corp.org (Joe Doe)`, as RFC 822 had it."""
+    for at in places:
+        found = _BEHIND.match(text, at)
+        if found and _is_person(found[1]):
+            yield Span(*found.span(1), NAME)
 
 
 def _mentions(text: str, places: Sequence[int]) -> Iterator[Span]:
