@@ -31,9 +31,9 @@ MAY = {
     "evals": {"core", "text", "sandbox", "generation", "model.base", "tokenizer.base"},
     "report": {"core"},
     "release": {"core", "text", "model.base", "tokenizer.base"},
-    "trace": {"core", "text", "tokens", "tokenizer.base"},
+    "trace": {"core", "text"},
     "steps": {
-        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "tokens", "trainer", "generation", "trace", "release",
+        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "evals.pass_at_k", "tokens", "trainer", "generation", "trace", "release",
     },
     "app": {"core", "console", "runner", "engine.base"},
     "__main__": {"app"},

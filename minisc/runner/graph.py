@@ -6,7 +6,8 @@ the nearest earlier step that makes the kind (a role that is only ever `given` s
 and made the same kind of it (a model tuned, documents curated), that is what comes after it, not what was given. The fingerprint of a node is a hash of its step's settings, versions, leaves,
 and the fingerprints of its inputs: a Merkle DAG, so that one changed filter changes only what lies after it.
 
-`inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind), `latest:<recipe>`, or a list.
+`inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind; for a role that takes what all earlier steps made,
+all of them), `latest:<recipe>`, or a list.
 """
 
 from __future__ import annotations
@@ -83,7 +84,10 @@ def _fill(step: str, role: str, need: Need, given: Given, nodes: Sequence[Node],
     if told is None and need.kind == "tokenizer" and given.get("model") is not None:
         told = given["model"]  # a model given explicitly carries its tokenizer, and that one wins
     if told is not None:
-        found = [artifact_of(text, need.kind, role, out) for text in (told if isinstance(told, list) else [told])]
+        texts = told if isinstance(told, list) else [told]
+        found = [
+            artifact for text in texts for artifact in artifacts_of(text, need.kind, role, out)[0 if need.many and not need.given else -1 :]
+        ]
         if need.many:
             return found
         if len(found) > 1:
@@ -117,13 +121,13 @@ def _told_as(step: str, role: str, need: Need, given: Given, out: Path) -> Artif
     if told is None:
         return None
     try:
-        return artifact_of(told[0] if isinstance(told, list) else told, need.kind, need.told_as, out)
+        return artifacts_of(told[0] if isinstance(told, list) else told, need.kind, need.told_as, out)[-1]
     except UserError:
         return None
 
 
-def artifact_of(text: str, kind: str, role: str, out: Path) -> Artifact:
-    """The artifact that a person means by `inputs.<role>=<text>`."""
+def artifacts_of(text: str, kind: str, role: str, out: Path) -> list[Artifact]:
+    """The artifacts that a person may mean by `inputs.<role>=<text>`, in the order in which they were made."""
     where = f"inputs.{role}={text}"
     folder = _latest(text.removeprefix("latest:"), out, where) if text.startswith("latest:") else Path(text).expanduser()
     if (folder / MANIFEST).exists():
@@ -132,7 +136,7 @@ def artifact_of(text: str, kind: str, role: str, out: Path) -> Artifact:
             raise UserError(
                 f"this artifact holds {', '.join(artifact.kinds)}, not {kind}", where=where, do=f"name an artifact that holds {kind}"
             )
-        return artifact
+        return [artifact]
     if (folder / "run.json").exists():
         return _of_run(folder, kind, where)
     what = "is neither an artifact nor a run" if folder.exists() else "does not exist"
@@ -154,8 +158,8 @@ def _recipes_run(out: Path) -> list[str]:
     return sorted(path.name for path in (out / "runs").glob("*") if path.is_dir())
 
 
-def _of_run(folder: Path, kind: str, where: str) -> Artifact:
-    for made in reversed(read_run(folder).made):
-        if made.artifact is not None and kind in Artifact(made.artifact).kinds:
-            return Artifact(made.artifact)
+def _of_run(folder: Path, kind: str, where: str) -> list[Artifact]:
+    there = [Artifact(made.artifact) for made in read_run(folder).made if made.artifact is not None]
+    if made := [artifact for artifact in there if kind in artifact.kinds]:
+        return made
     raise UserError(f"this run made no {kind}, or its artifact is gone", where=where, do=f"name a run whose steps make {kind}")

@@ -93,11 +93,11 @@ def _word_hashes(block: list[bytes]) -> tuple[Hashes, list[int]]:
     borders = np.flatnonzero(inside[1:] != inside[:-1]) + 1
     starts, ends = borders[0::2], borders[1::2]
     begins = np.cumsum([1] + [len(one) + 1 for one in block])
-    return _hash_runs(data, starts, ends), np.searchsorted(starts, begins).tolist()
+    return hash_runs(data, starts, ends), np.searchsorted(starts, begins).tolist()
 
 
-def _hash_runs(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Hashes:
-    """One hash a word: its bytes as little-endian 8-byte pieces, chained by multiply and add; its length last."""
+def hash_runs(data: bytes, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]) -> Hashes:
+    """One hash a run of bytes: little-endian 8-byte pieces, chained by multiply and add; the length last. Data goes on 8 bytes after the last run."""
     if not len(starts):
         return np.empty(0, np.uint64)
     loads: Hashes = np.ndarray((len(data) - 7,), "<u8", data, 0, (1,))  # an 8-byte load at every byte, no copy
