@@ -42,7 +42,7 @@ MAY = {
 # Packages of ours whose modules are options: an option imports its base and its own sub-modules, no sibling.
 OPTIONS = {"source", "downloader", "filters", "engine", "tokenizer", "model", "evals", "steps"}
 HOME = {  # heavy import -> where it may stand at the top of a module
-    "hydra": {"app"}, "omegaconf": {"app"}, "ray": {"engine", "trainer.ray"}, "lightning": {"trainer"},
+    "hydra": {"app"}, "omegaconf": {"app"}, "ray": {"engine", "trainer.ray_ranks"}, "lightning": {"trainer"},
     "torch": {"tokens", "model", "generation", "trainer", "evals"},
 }  # fmt: skip
 

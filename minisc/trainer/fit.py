@@ -128,9 +128,9 @@ class Fit:
 
     def _start(self) -> Callable[[Fit, Job], tuple[nn.Module, Figures]]:
         if self.cluster is not None:
-            from minisc.trainer import ray
+            from minisc.trainer import ray_ranks
 
-            return ray.run
+            return ray_ranks.run
         from minisc.trainer import loop, ranks
 
         return ranks.run if self.devices > 1 else loop.run
