@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import TRAIN
 from minisc.core.errors import DamagedArtifact, UserError
 from minisc.tokenizer.base import SPECIAL_TOKENS, Tokenizer
@@ -57,8 +57,8 @@ def encode_part(documents_parquet: Path, tokenizer_folder: Path, target: Path) -
     Figures: documents, tokens (of text), name_tokens (of paths), bytes (of text), special_tokens_inside.
     """
     table = target.with_name(target.name + ".parquet")
-    if table.exists():
-        return dict(_about(table)["figures"])
+    if mirror.exists(table):
+        return dict(_about(mirror.fetch(table))["figures"])
     tokenizer = Tokenizer.load(tokenizer_folder)
     dtype = np.dtype("<u2") if tokenizer.vocab_size <= 1 << 16 else np.dtype("<u4")
     rows: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def encode_part(documents_parquet: Path, tokenizer_folder: Path, target: Path) -
 def _documents(part: Path) -> Iterator[Mapping[str, Any]]:
     """uid, repo, path_text and text of the kept documents of split train, never more than `ROWS` in memory."""
     columns = ["uid", "repo", "path_text", "text", "split", "dropped_by"]
-    with pa.parquet.ParquetFile(part) as file:
+    with pa.parquet.ParquetFile(mirror.fetch(part)) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=columns):
             for row in batch.to_pylist():
                 if row["split"] == TRAIN and row["dropped_by"] is None and row["text"] is not None:
