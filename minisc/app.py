@@ -138,8 +138,7 @@ def _check_words(words: list[str]) -> None:
             raise UserError(f"there is no recipe {value!r}", where=word, do=did_you_mean(value, recipes()))
         if key == "recipe":
             raise UserError("a recipe is added with a plus", where=word, do=f"+recipe={value}")
-        if key == "out":
-            mirror.local(value.strip("'\""))  # an address that must not be one
+        mirror.refuse_credentials(word)  # before it is written anywhere
 
 
 def _job(cfg: DictConfig) -> float | None:

@@ -35,6 +35,7 @@ from minisc.core.remote import TEMPORARY, Entry, Remote
 FOLDER, KEPT = "minisc-mirror", "minisc-local"
 STREAMS = 8  # files under way at a time
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?]*)([^?]*)(?:\?(.*))?", re.DOTALL)
+_IN_WORDS = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?\s]*)[^?\s]*(?:\?(\S*))?")
 _SECRET = re.compile(r"key|secret|token|password|signature|sas", re.IGNORECASE)
 
 
@@ -47,19 +48,25 @@ def local(place: str) -> Path:
     parts = _ADDRESS.fullmatch(place)
     if parts is None:
         return Path(place).expanduser()
+    refuse_credentials(place)
     scheme, host, path, query = parts[1], parts[2], parts[3], parts[4] or ""
     if scheme == "file":
         return Path(unquote(path))
-    if ":" in host.rpartition("@")[0] or (scheme == "s3" and "@" in host) or any(map(_SECRET.search, dict(parse_qsl(query)))):
-        raise UserError(
-            "credentials do not belong into an address: it is written into logs",
-            where=f"{scheme}://…",
-            do="AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… in the environment",
-        )
     names = [name for name in path.split("/") if name]
     if not host or any(name in (".", "..") or "\0" in name for name in names):
         raise UserError("an address names a bucket (or host) and a folder in it", where=place, do=f"{scheme}://bucket/folder")
     return _cache() / FOLDER / quote(f"{scheme}?{query}" if query else scheme, safe="") / quote(host, safe="") / Path(*names)
+
+
+def refuse_credentials(words: str) -> None:
+    """Raises UserError where an address in these words holds any."""
+    for scheme, host, query in _IN_WORDS.findall(words):
+        if ":" in host.rpartition("@")[0] or (scheme == "s3" and "@" in host) or any(map(_SECRET.search, dict(parse_qsl(query)))):
+            raise UserError(
+                "credentials do not belong into an address: it is written into logs",
+                where=f"{scheme}://…",
+                do="AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… in the environment",
+            )
 
 
 def kept(place: str) -> Path:

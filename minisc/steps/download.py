@@ -204,11 +204,11 @@ class _Fill(Stage):
     @contextmanager
     def open(self, found: Path | None = None) -> Iterator[Judge]:
         told = json.loads(mirror.fetch(Path(self.answers)).read_text(encoding="utf-8"))
-        nearest, lost = Nearest(told["licenses"]), told["lost"]
+        nearest, lost, held = Nearest(told["licenses"]), told["lost"], int(told["blobs"])
         with self.downloader.blobs(reading=True) as store:
             if len(store) < held:  # else what is not here would count as not found
                 raise UserError(
-                    f"this machine sees {len(store):,} of the {told['blobs']:,} blobs that were fetched", where=f"{store.folder} on {platform.node()}",
+                    f"this machine sees {len(store):,} of the {held:,} blobs that were fetched", where=f"{store.folder} on {platform.node()}",
                     do="downloader.store=<a folder that every node of the cluster sees>, or engine=local",
                 )  # fmt: skip
             yield lambda docs: [self._verdict(doc, nearest, lost, store) for doc in docs]
