@@ -22,7 +22,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -40,8 +40,11 @@ from omegaconf.resolvers.oc import env
 from minisc.console import screens
 from minisc.console.completing import in_a_list
 from minisc.console.speaker import Terminal
+from minisc.core import mirror
+from minisc.core.artifact import MANIFEST
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.remember import Hashes
+from minisc.core.runs import STORY
 from minisc.core.step import Context, Step
 from minisc.engine.base import Engine
 from minisc.runner.costs import costs
@@ -157,6 +160,7 @@ def _check_words(words: list[str]) -> None:
                     raise UserError(f"there is no recipe {name!r}", where=word, do=did_you_mean(name, recipes()))
         if key == "recipe":
             raise UserError("a recipe is added with a plus", where=word, do=f"+recipe={value}")
+        mirror.refuse_credentials(word)  # before it is written anywhere
 
 
 def _job(cfg: DictConfig) -> float | None:
@@ -175,6 +179,8 @@ def _job(cfg: DictConfig) -> float | None:
         if (stopped := behind(error)) is not None:
             raise stopped from error
         status = _failed(error, terminal, run)
+        with suppress(UserError):  # a place that does not answer was the failure itself
+            mirror.send(run)
         if told.mode != RunMode.MULTIRUN:
             sys.exit(status)
         return None
@@ -209,22 +215,26 @@ class Sweep(Callback):
     def on_multirun_end(self, config: DictConfig, **words: Any) -> None:
         folder = Path(str(config.hydra.sweep.dir))
         _Sweep.failed = sweep_table(Terminal(), folder)
+        mirror.send(folder)
 
 
 def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
     check_root(cfg)
     told = HydraConfig.get()
+    out = mirror.local(str(cfg.out))
+    cfg.out = str(mirror.kept(str(cfg.out)))  # what options keep under ${out} (downloads, blobs) stays on this machine
     values = plain(cfg)
     steps: dict[str, Step] = {name: build(node, f"steps.{name}") for name, node in values["steps"].items()}
     engine = build(values["engine"], "engine")
     assert isinstance(engine, Engine)
-    out = Path(values["out"]).expanduser()
+    run = Path(told.runtime.output_dir)
     story = Story(command=_command(), recipe=told.runtime.choices.get("recipe") or "custom")
+    mirror.match(out, (MANIFEST, STORY))  # what there is in the store and of runs
     with engine.open() as mapper:
         mind_signals()  # an engine may have brought handlers of its own
         context = Context(
-            out=out, run=Path(told.runtime.output_dir), engine=mapper, speak=terminal, hashes=Hashes(out / "store" / "hashes.json"),
-            name=f"{story.recipe}/{Path(told.runtime.output_dir).name}",
+            out=out, run=run, engine=mapper, speak=terminal, hashes=Hashes(Path(values["out"]) / "store" / "hashes.json"),
+            name=f"{story.recipe}/{run.name}",
         )  # fmt: skip
         lacking: list[UserError] = []
         nodes = plan(steps, values["inputs"], context, lacking if values["plan_only"] else None)
@@ -237,6 +247,7 @@ def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
             return {}
         done = execute(nodes, story, context, expected)
         screens.closing_table(terminal, done, context)
+        mirror.send(run)
         return figures_of(done)
 
 
@@ -271,6 +282,9 @@ SECRET = re.compile(r"TOKEN|SECRET|KEY|PASSW|CREDENTIAL|COOKIE|AUTH", re.IGNOREC
 LONGEST_NAME = 120  # characters of a folder's name
 OmegaConf.register_new_resolver("minisc_job", job_name, replace=True)
 OmegaConf.register_new_resolver("oc.env", environment, replace=True)
+OmegaConf.register_new_resolver(
+    "minisc_here", lambda place: str(mirror.local(str(place))), replace=True
+)  # runs are written here, then sent
 
 
 def check_root(cfg: DictConfig) -> None:

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from minisc.console.speaker import Terminal, duration, human
+from minisc.core import mirror
 from minisc.core.errors import UserError
 from minisc.core.step import Context, Cost, Done
 from minisc.runner.graph import Node
@@ -127,5 +128,7 @@ HEADLINES = {
 
 def near(path: Path) -> str:
     """A path as a person would type it from here."""
+    if mirror.is_mirror(path):
+        return mirror.name(path)
     absolute = path.absolute()
     return str(absolute.relative_to(Path.cwd())) if absolute.is_relative_to(Path.cwd()) else str(absolute)

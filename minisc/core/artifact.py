@@ -3,7 +3,7 @@
 An artifact is a folder `<out>/store/<step>/<fingerprint>/` with a `manifest.json`, which is written last, by atomic rename:
 its existence *is* completeness. The manifest lists every file with size and SHA-256 and ends in a checksum of itself, so an
 edited manifest and a truncated file are both found, by `Artifact.file`, before a byte is used. Nothing in a finished
-artifact is ever edited.
+artifact is ever edited. The folder may stand for one on another file system (mirror.py): what is asked for is fetched.
 
 A `Work` is the same folder before its manifest: a step writes there, is killed, and goes on where it was. What only serves
 the way there lies in `scratch` and goes at the commit.
@@ -14,13 +14,12 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.errors import DamagedArtifact
 from minisc.core.fingerprint import canonical
 
@@ -64,7 +63,7 @@ class Artifact:
         """
         entry = next((entry for entry in self.manifest["files"] if entry["name"] == name), None)
         if entry is None:
-            raise DamagedArtifact(f"the artifact has no file {name!r}", where=str(self.path), do=_REMAKE.format(self.path))
+            raise DamagedArtifact(f"the artifact has no file {name!r}", where=mirror.name(self.path), do=_remake(self.path))
         _check(self.path, name, entry["bytes"], entry["sha256"])
         return self.path / name
 
@@ -77,21 +76,22 @@ class Artifact:
         return any(entry["name"] == name for entry in self.manifest["files"])
 
 
-_REMAKE = "rm -r {0}  (the next run makes it again)"
+def _remake(path: Path) -> str:
+    return f"{'remove' if mirror.is_mirror(path) else 'rm -r'} {mirror.name(path)}  (the next run makes it again)"
 
 
 @functools.lru_cache(maxsize=256)
 def _read_manifest(path: Path) -> dict[str, Any]:
     where = path / MANIFEST
     try:
-        manifest = json.loads(where.read_text(encoding="utf-8"))
+        manifest = json.loads(mirror.fetch(where).read_text(encoding="utf-8"))
         told = manifest.pop("checksum")
     except (OSError, ValueError, KeyError, AttributeError) as error:
-        raise DamagedArtifact(f"the manifest cannot be read: {error}", where=str(where), do=_REMAKE.format(path)) from error
+        raise DamagedArtifact(f"the manifest cannot be read: {error}", where=mirror.name(where), do=_remake(path)) from error
     if any(PurePosixPath(entry["name"]).is_absolute() or ".." in PurePosixPath(entry["name"]).parts for entry in manifest["files"]):
-        raise DamagedArtifact("the manifest names files outside of its folder", where=str(where), do=_REMAKE.format(path))
+        raise DamagedArtifact("the manifest names files outside of its folder", where=mirror.name(where), do=_remake(path))
     if told != _checksum(manifest):
-        raise DamagedArtifact("the manifest was changed after it was written", where=str(where), do=_REMAKE.format(path))
+        raise DamagedArtifact("the manifest was changed after it was written", where=mirror.name(where), do=_remake(path))
     return dict(manifest)
 
 
@@ -101,17 +101,17 @@ def _checksum(manifest: Mapping[str, Any]) -> str:
 
 @functools.cache
 def _check(folder: Path, name: str, size: int, sha256: str) -> None:
-    path = folder / name
+    path = mirror.fetch(folder / name)
     found = path.stat().st_size if path.exists() else -1
     if found != size:
         what = "is missing" if found < 0 else f"holds {found:,} bytes, its manifest says {size:,}"
-        raise DamagedArtifact(f"a file of the artifact {what}", where=str(path), do=_REMAKE.format(folder))
+        raise DamagedArtifact(f"a file of the artifact {what}", where=mirror.name(path), do=_remake(folder))
     if durable.sha256_of(path) != sha256:
-        raise DamagedArtifact("a file of the artifact has other bytes than its manifest says", where=str(path), do=_REMAKE.format(folder))
+        raise DamagedArtifact("a file of the artifact has other bytes than its manifest says", where=mirror.name(path), do=_remake(folder))
 
 
 def is_finished(path: Path) -> bool:
-    return (path / MANIFEST).exists()
+    return mirror.exists(path / MANIFEST)
 
 
 @dataclass(frozen=True)
@@ -128,10 +128,16 @@ class Work:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
+    def files(self, folder: str) -> list[Path]:
+        """The Parquet files that are in one folder by now, whoever wrote them, in the order of their names."""
+        return sorted(mirror.fetch(self.path / folder).glob("*.parquet"))
+
     def commit(self, about: Mapping[str, Any], figures: Mapping[str, Any]) -> Artifact:
         """Hash what is there, write the manifest last. `about`: step, fingerprint, kinds, settings, inputs, versions, seconds."""
-        shutil.rmtree(self.path / "scratch", ignore_errors=True)
+        mirror.remove(self.path / "scratch")
         durable.sweep(self.path)
+        mirror.send(self.path)
+        mirror.fetch(self.path)  # what other nodes wrote
         manifest = {**about, "figures": dict(figures), "files": list(_listing(self.path))}
         durable.write_json(self.path / MANIFEST, {**manifest, "checksum": _checksum(json.loads(canonical(manifest)))})
         _read_manifest.cache_clear()

@@ -2,6 +2,7 @@
 
 `write(path)` gives a temporary path beside the target, and on leaving fsyncs it and renames it into place; after a kill the
 target is the old file or the new one. Left-over temporaries carry TEMPORARY in their name and are swept by the next run.
+Where the target stands for a file on another file system (mirror.py), it is sent there first: what is here is there too.
 Price: one fsync a file (milliseconds). Not for: appending logs, where the reader must cope with a torn last line.
 """
 
@@ -16,7 +17,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-TEMPORARY = ".writing"
+from minisc.core import mirror
+from minisc.core.remote import TEMPORARY
+
+__all__ = ["TEMPORARY", "copy", "sha256_of", "sweep", "sync", "write", "write_json"]
 
 
 @contextmanager
@@ -27,6 +31,7 @@ def write(path: Path) -> Iterator[Path]:
     try:
         yield temporary
         sync(temporary)
+        mirror.put(temporary, path)
         temporary.replace(path)
         sync(path.parent)
     finally:
@@ -45,6 +50,11 @@ def sync(path: Path) -> None:
 def write_json(path: Path, value: Any) -> None:
     with write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def copy(source: Path, target: Path) -> None:
+    with write(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def sha256_of(path: Path) -> str:

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import SCHEMA, Doc, docs_of, uid_elsewhere
 
 ROW_GROUP_BYTES = 8 * 1024 * 1024  # of text: what a reader has to hold at the least
@@ -58,7 +58,7 @@ def _cut(table: pa.Table) -> Iterator[pa.Table]:
 
 def read_tables(path: Path) -> Iterator[pa.Table]:
     """The tables of one part, a row group at a time."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(mirror.fetch(path)) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group)
 
@@ -85,7 +85,7 @@ class PartTexts:
 
     def _stream(self, wanted: pa.Array) -> Iterator[Doc]:
         for path in self._paths:
-            with pq.ParquetFile(path) as file:
+            with pq.ParquetFile(mirror.fetch(path)) as file:
                 for group in range(file.num_row_groups):
                     mask = pc.is_in(file.read_row_group(group, columns=["uid"])["uid"], value_set=wanted)
                     if pc.any(mask).as_py():
@@ -101,4 +101,4 @@ class PartSketches:
 
     def __iter__(self) -> Iterator[pa.Table]:
         for path in self._paths:
-            yield pq.read_table(path)
+            yield pq.read_table(mirror.fetch(path))

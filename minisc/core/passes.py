@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import Doc, docs_of, uid_elsewhere
 from minisc.core.fingerprint import describe, fingerprint
 from minisc.core.ledger import Samples
@@ -107,8 +107,9 @@ def run_passes(
             _run_pass(plan, parts, folder, scratch / "found", engine, speak, against)
         if at:  # the pass before was needed until now; its samples stay
             for name in ("kept", "dropped", "sketches", "against"):
-                shutil.rmtree(folders[at - 1] / name, ignore_errors=True)
+                mirror.remove(folders[at - 1] / name)
         parts = [(folder / "kept" / part_name(number), folder / "dropped" / part_name(number)) for number in range(len(parts))]
+    mirror.fetch(scratch)
     return folders[-1]
 
 
@@ -134,7 +135,7 @@ def run_part(task: PartTask) -> None:
     """Judge one part; a finished part is left alone. `kept` is written last, so its existence says that all is there."""
     name = part_name(task.number)
     done = task.folder / "kept" / name
-    if done.exists():
+    if mirror.exists(done):
         return
     samples = Samples(frozenset(name for name, stage in task.plan.judges if stage.private))
     opened = _opened(task)
@@ -166,7 +167,7 @@ def _write_sketches(stage: GlobalStage, tables: Iterable[pa.Table], target: Path
 
 def sketch_other(task: AgainstTask) -> None:
     """Sketch one part of another corpus; a finished one is left alone."""
-    if not task.target.exists():
+    if not mirror.exists(task.target):
         _write_sketches(task.stage, read_tables(task.part), task.target, task.fingerprint)
 
 
@@ -200,10 +201,8 @@ class _Texts:
 
 
 def _resolve(sketch: tuple[str, GlobalStage], folder: Path, parts: int, against: Sequence[Corpus], found: Path, speak: Speaker) -> None:
-    """Run `resolve` into a folder of its own and rename it into place: there whole or not at all."""
+    """Run `resolve` into a folder of its own and rename it into place; that it is whole says the pass's `finished.json`."""
     name, stage = sketch
-    if (found / name).exists():
-        return
     writing = found / f"{name}{durable.TEMPORARY}"
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
@@ -214,8 +213,10 @@ def _resolve(sketch: tuple[str, GlobalStage], folder: Path, parts: int, against:
         stage.resolve(sketches, _Texts([*others, PartTexts([folder / "kept" / part for part in names])]), writing)
     for path in sorted(writing.iterdir()):
         durable.sync(path)
+    shutil.rmtree(found / name, ignore_errors=True)  # of a run that was killed just here
     writing.replace(found / name)
     durable.sync(found)
+    mirror.send(found / name)
 
 
 class _Judges:
@@ -240,7 +241,7 @@ class _Judges:
 
 
 def _found(task: PartTask, name: str, stage: Stage) -> Path | None:
-    return task.found / name if isinstance(stage, GlobalStage) else None
+    return mirror.fetch(task.found / name) if isinstance(stage, GlobalStage) else None
 
 
 _judges = _Judges()  # of this worker process: what open() loads is loaded once, not once a part

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from minisc.core import mirror
 from minisc.core.artifact import is_finished
 from minisc.core.errors import BadInput, UserError
 
@@ -51,7 +52,7 @@ def read_run(folder: Path) -> Run:
     """The story of a run. Raises BadInput where it cannot be understood."""
     where = folder / STORY
     try:
-        told = json.loads(where.read_text(encoding="utf-8"))
+        told = json.loads(mirror.fetch(where).read_text(encoding="utf-8"))
         made = tuple(_made(folder, entry) for entry in told["steps"])
         return Run(folder=folder, recipe=str(told["recipe"]), command=str(told["command"]), made=made, figures=dict(told["figures"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -65,7 +66,7 @@ def _made(folder: Path, entry: Mapping[str, Any]) -> Made:
     if not _STEP.fullmatch(step) or (mark and not _FINGERPRINT.fullmatch(mark)):
         raise ValueError("a step or a fingerprint has a name that none can have")
     beside = (parent / STORE / step / mark for parent in folder.absolute().parents) if mark else ()
-    then = [Path(entry["artifact"])] if entry.get("artifact") else []
+    then = [mirror.local(entry["artifact"])] if entry.get("artifact") else []
     artifact = next((path for path in [*beside, *then] if is_finished(path)), None)
     return Made(step=step, fingerprint=mark, artifact=artifact, cached=bool(entry.get("cached")))
 
@@ -86,7 +87,7 @@ def settings_of(folder: Path) -> dict[str, str]:
     import yaml  # type: ignore[import-untyped]
 
     try:
-        read = yaml.safe_load((folder / "settings" / "config.yaml").read_text(encoding="utf-8"))
+        read = yaml.safe_load(mirror.fetch(folder / "settings" / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, RecursionError):
         return {}
     return dict(_flat(read, ""))
@@ -136,7 +137,7 @@ def found(text: str, out: Path) -> list[Run]:
         name = text.removeprefix("latest:")
         folders = [path.parent for path in sorted((out / "runs").glob(f"*/*/{STORY}")) if path.parent.parent.name == name][-1:]
     else:
-        folders = runs_below(Path(text).expanduser())
+        folders = runs_below(mirror.match(mirror.local(text), (STORY,)))
     if not folders:
         raise UserError(
             f"there is no run in {text!r}", where=where, do="name a folder with a run.json, a multirun's folder, or latest:RECIPE"

@@ -21,7 +21,9 @@ from minisc.core.errors import DamagedArtifact
 from minisc.core.fingerprint import LENGTH
 
 _FINGERPRINT = re.compile(rf"[0-9a-f]{{{LENGTH}}}")
-_FOLDER = re.compile(r"^(?:[/~]|\.\.?(?:/|$)|[A-Za-z]:[\\/])")  # an absolute path, or one that begins at home or here
+_FOLDER = re.compile(
+    r"^(?:[/~]|\.\.?(?:/|$)|[A-Za-z]:[\\/]|(?!https?:)[a-z][a-z0-9+.-]*://)"
+)  # an absolute path or address, or one from home or here
 _PRIVATE = ("path", "out", "benchmarks", "folder", "root")  # settings that hold places, whatever they look like
 
 

@@ -7,7 +7,7 @@ and made the same kind of it (a model tuned, documents curated), that is what co
 and the fingerprints of its inputs: a Merkle DAG, so that one changed filter changes only what lies after it.
 
 `inputs.<role>` takes an artifact's folder, a run's folder (its last artifact of the kind; for a role that takes what all earlier steps made,
-all of them), `latest:<recipe>`, or a list.
+all of them), `latest:<recipe>`, or a list; folders here or at an address.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minisc.core.artifact import MANIFEST, Artifact, is_finished
+from minisc.core import mirror
+from minisc.core.artifact import Artifact, is_finished
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import describe, fingerprint
-from minisc.core.runs import read_run
+from minisc.core.runs import STORY, read_run
 from minisc.core.step import Context, Need, Step
 
 Given = Mapping[str, Any]  # role -> text, list of texts or None
@@ -129,25 +130,25 @@ def _told_as(step: str, role: str, need: Need, given: Given, out: Path) -> Artif
 def artifacts_of(text: str, kind: str, role: str, out: Path) -> list[Artifact]:
     """The artifacts that a person may mean by `inputs.<role>=<text>`, in the order in which they were made."""
     where = f"inputs.{role}={text}"
-    folder = _latest(text.removeprefix("latest:"), out, where) if text.startswith("latest:") else Path(text).expanduser()
-    if (folder / MANIFEST).exists():
+    folder = _latest(text.removeprefix("latest:"), out, where) if text.startswith("latest:") else mirror.local(text)
+    if is_finished(folder):
         artifact = Artifact(folder)
         if kind not in artifact.kinds:
             raise UserError(
                 f"this artifact holds {', '.join(artifact.kinds)}, not {kind}", where=where, do=f"name an artifact that holds {kind}"
             )
         return [artifact]
-    if (folder / "run.json").exists():
+    if mirror.exists(folder / STORY):
         return _of_run(folder, kind, where)
     what = "is neither an artifact nor a run" if folder.exists() else "does not exist"
-    raise UserError(f"{str(folder)!r} {what}", where=where, do="name a folder with a manifest.json or a run.json, or latest:RECIPE")
+    raise UserError(f"{mirror.name(folder)!r} {what}", where=where, do="name a folder with a manifest.json or a run.json, or latest:RECIPE")
 
 
 def _latest(recipe: str, out: Path, where: str) -> Path:
     runs = sorted((out / "runs" / recipe).glob("*/run.json")) if recipe in _recipes_run(out) else []
     if not runs:
         raise UserError(
-            f"no run of a recipe {recipe!r} is in {str(out / 'runs')!r}",
+            f"no run of a recipe {recipe!r} is in {mirror.name(out / 'runs')!r}",
             where=where,
             do=did_you_mean(recipe, _recipes_run(out) or ["(nothing was run yet)"]),
         )

@@ -3,6 +3,9 @@
 Guarantees: a step that is in the store is not run again; a step that was killed goes on in its own folder; two runs that
 want the same artifact do not write over each other (a lock that the kernel drops when its owner dies: the second waits, says
 for whom, and finds the artifact there). `run.json` is rewritten after every step, so that a killed run tells how far it got.
+On another file system (core/mirror.py) no lock reaches from machine to machine: two runs there may make the same artifact at once. What
+they write until tokens is the same bytes; the second to finish, or to stumble over what the first has tidied away, takes the first one's. Two *models*
+committed within the same second could leave one's manifest beside the other's weights: their checksums say so, and nothing is used.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.runs import STORY
 from minisc.core.step import Closing, Context, Cost, Done
@@ -73,16 +76,36 @@ def _make(node: Node, inputs: Mapping[str, Any], context: Context) -> Artifact:
     with _writable(node.path), _locked(node, context):
         if node.cached:  # another run made it while we waited
             return Artifact(node.path)
-        work = Work(node.path, context)
+        work = Work(mirror.match(node.path), context)
+        for artifact in _artifacts(inputs):
+            mirror.fetch(artifact.path)
         start = time.monotonic()
         durable.sweep(node.path)
-        figures = node.step.run(work, inputs)
+        try:
+            figures = node.step.run(work, inputs)
+        except Exception:
+            if not node.cached:
+                raise
+        if node.cached:
+            return _others(node, context)
         about = {
             "step": node.name, "fingerprint": node.fingerprint, "kinds": list(node.step.makes), "settings": node.settings,
             "inputs": {role: _prints(value) for role, value in inputs.items()}, "versions": versions(),
             "seconds": round(time.monotonic() - start, 3),
         }  # fmt: skip
         return work.commit(about, figures)
+
+
+def _others(node: Node, context: Context) -> Artifact:
+    """The artifact that another machine's run has finished meanwhile; what is ours of it goes."""
+    context.speak.line(f"{node.name}: another run has finished this artifact; taking it")
+    mirror.remove(node.path / "scratch")
+    return Artifact(mirror.match(node.path))
+
+
+def _artifacts(inputs: Mapping[str, Any]) -> Iterator[Artifact]:
+    for value in inputs.values():
+        yield from value if isinstance(value, list) else [value] if value is not None else []
 
 
 def _prints(value: Any) -> Any:
@@ -197,13 +220,14 @@ def write_run(done: Sequence[Done], story: Story, context: Context) -> None:
     durable.write_json(context.run / STORY, {
         "command": story.command, "recipe": story.recipe,
         "steps": [{
-            "step": item.step, "artifact": str(item.artifact.path.absolute()) if item.artifact else None,
+            "step": item.step, "artifact": mirror.name(item.artifact.path.absolute()) if item.artifact else None,
             "fingerprint": item.artifact.fingerprint if item.artifact else None,
             "cached": item.cached, "seconds": round(item.seconds, 3), "expected": expected_of(item), "spent": spent_of(item),
             "figures": item.figures,
         } for item in done],
         "figures": figures,
     })  # fmt: skip
+    mirror.send(context.run)
 
 
 def peak_memory() -> int:

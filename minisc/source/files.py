@@ -20,7 +20,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import JSON, note, sha1_git_of, table_of, uid_of
 from minisc.core.errors import BadInput
 from minisc.core.fingerprint import canonical
@@ -123,7 +123,7 @@ def rows_of(files: Iterable[File], source: str) -> Iterator[dict[str, Any]]:
 
 def _read_again(file: File) -> bytes:
     try:
-        with Path(file.where).open("rb") as opened:
+        with mirror.fetch(Path(file.where)).open("rb") as opened:
             raw = opened.read(file.size + 1)
     except OSError as error:
         raise BadInput(

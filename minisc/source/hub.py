@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from minisc.core import mirror
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import free
 from minisc.core.remember import Hashes
@@ -82,7 +83,7 @@ class Hub(Source):
         limits = [limit for limit in (wanted, self.max_bytes) if limit is not None]
         limit = min(limits) if limits else None
         if self.path is not None:
-            folder = Path(self.path).expanduser() / self.under
+            folder = mirror.match(mirror.local(str(self.path)) / self.under)
             paths = self._paths(folder)
             shards = [OnDisk.at(path, path.relative_to(folder).as_posix()) for path in paths]
             contents = dict(zip((shard.name for shard in shards), hashes.of(paths), strict=True))

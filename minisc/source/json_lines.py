@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from minisc.core import mirror
 from minisc.core.document import PART_BYTES
 from minisc.core.errors import BadInput
 from minisc.source.base import Listing
@@ -56,8 +57,9 @@ class OnDisk:
 
     @contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
+        path = mirror.fetch(Path(self.where))
         self._check()
-        with Path(self.where).open("rb") as file:
+        with path.open("rb") as file:
             yield file
         self._check()
 

@@ -1,4 +1,4 @@
-"""Files on this machine: a folder, a glob, or a list of them.
+"""Files on this machine or at an address (`s3://bucket/folder`, copied here as a whole): a folder, a glob, or a list of them.
 
 In: `path`. Out: a row a file, with the repository that it stands in, and the license that the nearest license file gives it.
 
@@ -29,6 +29,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from minisc.core import mirror
 from minisc.core.document import PART_BYTES
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
@@ -105,7 +106,7 @@ def _roots(path: str | Sequence[str] | None) -> Iterator[tuple[str, str]]:
             do="source.path=<folder, glob, or [list,of,them]>",
         )
     for one in given:
-        name = os.path.expanduser(str(one))  # noqa: PTH111  (Path would drop a trailing "/**")
+        name = _fetched(str(one)) if mirror.is_address(str(one)) else os.path.expanduser(str(one))  # noqa: PTH111  (Path drops a trailing "/**")
         if os.path.lexists(name):
             real = Path(name).resolve()
             yield str(real if real.is_dir() else real.parent), str(real)
@@ -119,6 +120,13 @@ def _roots(path: str | Sequence[str] | None) -> Iterator[tuple[str, str]]:
                 yield base, os.path.realpath(place)
 
 
+def _fetched(address: str) -> str:
+    """The place, or the pattern, on this machine, with all that is at the address before its first star."""
+    name = str(mirror.local(address))
+    mirror.match(Path(_before_magic(name)) if glob.has_magic(name) else Path(name))
+    return name
+
+
 def _before_magic(pattern: str) -> str:
     parts = Path(pattern).parts
     fixed = next(at for at, part in enumerate(parts) if glob.has_magic(part))
@@ -128,6 +136,8 @@ def _before_magic(pattern: str) -> str:
 def _nearby(name: str) -> str:
     """What to type instead: the most alike folder beside it, else the folders that there are in the nearest one above that exists."""
     path = Path(_before_magic(name) if glob.has_magic(name) else name).absolute()
+    if mirror.is_mirror(path):
+        return "an address that has files below it; a last / changes nothing"
     if path.is_dir():
         return f"a pattern that matches; {path} is there"
     while not path.parent.is_dir():

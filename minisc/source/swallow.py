@@ -26,6 +26,7 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from minisc.core import mirror
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import free
 from minisc.core.remember import Hashes
@@ -131,7 +132,7 @@ def _refusal(files: int, why: UserError) -> UserError:
 
 
 def _shards(path: str) -> list[Path]:
-    given = Path(path).expanduser()
+    given = mirror.match(mirror.local(path))
     if given.is_file():
         return [given]
     for folder in (given / LAYOUT, given):

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from minisc.core import durable, ledger
+from minisc.core import durable, ledger, mirror
 from minisc.core.artifact import Figures, Work
 from minisc.core.budget import is_multiple, tokens_of
 from minisc.core.document import HELD_OUT, SCHEMA, TRAIN
@@ -121,7 +121,7 @@ class Collect(Step):
         return (frozenset(taken), "repository") if held >= MOST * wanted and taken else (frozenset(), "document")
 
     def _figures(self, work: Work, facts: Sequence[Mapping[str, Any]], how: str) -> Figures:
-        kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
+        kept, dropped = work.files("kept"), work.files("dropped")
         fall = ledger.waterfall(kept, dropped, [])
         ledger.check(fall, sum(fact["rows"] for fact in facts))
         if not fall["stages"][0]["kept"]:
@@ -149,8 +149,8 @@ class _Read:
 def _read(task: _Read) -> dict[str, Any]:
     """Read one part of the source; returns {rows, repos: {name: bytes of usable text}}."""
     told = task.target.with_suffix(".json")
-    if told.exists():
-        return dict(json.loads(told.read_text(encoding="utf-8")))
+    if mirror.exists(told):
+        return dict(json.loads(mirror.fetch(told).read_text(encoding="utf-8")))
     repos: dict[str, int] = {}
     rows = 0
 
@@ -203,7 +203,7 @@ class _Write:
 def _write(task: _Write) -> None:
     """Set the split of one part and put kept and dropped rows apart; `kept` last."""
     kept = task.target / "kept" / task.raw.name
-    if kept.exists():
+    if mirror.exists(kept):
         return
     tables = []
     start = 0

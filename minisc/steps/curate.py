@@ -67,7 +67,7 @@ class Curate(Step):
         return [Corpus(artifact.fingerprint, tuple(artifact.files("kept"))) for artifact in artifacts]
 
     def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
-        kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
+        kept, dropped = work.files("kept"), work.files("dropped")
         earlier = json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))
         fall = ledger.waterfall(kept, dropped, [*(row["stage"] for row in earlier["stages"]), *self.filters])
         ledger.check(fall, rows)

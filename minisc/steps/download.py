@@ -13,6 +13,7 @@ with some contents, nothing is committed: the run says how many, and the same li
 from __future__ import annotations
 
 import json
+import platform
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,7 @@ from typing import Any, ClassVar
 
 import pyarrow.compute as pc
 
-from minisc.core import durable, ledger
+from minisc.core import durable, ledger, mirror
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.document import Doc, docs_of
 from minisc.core.errors import UserError
@@ -79,7 +80,7 @@ class Download(Step):
         return self._account(work, before, ledger.rows_in([*kept, *dropped]))
 
     def _fetch(self, kept: Sequence[Path], context: Context) -> dict[str, Any]:
-        """Get everything into the store: {"licenses": …, "lost": {sha1_git: reason}}."""
+        """Get everything into the store: {"licenses": …, "lost": {sha1_git: reason}, "blobs": how many the store holds}."""
         with self.downloader.blobs() as store:
             licenses = list(_documents(kept, license_files=True))
             lost = self._asked("license files", [blob_of(doc) for doc in licenses], store, context)
@@ -87,9 +88,10 @@ class Download(Step):
             nearest = Nearest(said)
             code = (blob_of(doc) for doc in _documents(kept, license_files=False) if self._wants(nearest.of(doc)[0]))
             lost |= self._asked("contents", code, store, context)
+            blobs = len(store)
         if troubled := sum(reason == UNAVAILABLE for reason in lost.values()):
             raise unavailable(troubled)
-        return {"licenses": said, "lost": lost}
+        return {"licenses": said, "lost": lost, "blobs": blobs}
 
     def _asked(self, what: str, wanted: Any, store: Any, context: Context) -> dict[str, str]:
         blobs = {blob.sha1_git: blob for blob in wanted}
@@ -108,7 +110,7 @@ class Download(Step):
         return self.ask_for is None or license_class(expression) in self.ask_for
 
     def _account(self, work: Work, before: Artifact, rows: int) -> Figures:
-        kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
+        kept, dropped = work.files("kept"), work.files("dropped")
         earlier = [row["stage"] for row in json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))["stages"]]
         fall = ledger.waterfall(kept, dropped, [*earlier, "download"])
         ledger.check(fall, rows)
@@ -202,9 +204,14 @@ class _Fill(Stage):
 
     @contextmanager
     def open(self, found: Path | None = None) -> Iterator[Judge]:
-        told = json.loads(Path(self.answers).read_text(encoding="utf-8"))
-        nearest, lost = Nearest(told["licenses"]), told["lost"]
+        told = json.loads(mirror.fetch(Path(self.answers)).read_text(encoding="utf-8"))
+        nearest, lost, held = Nearest(told["licenses"]), told["lost"], int(told["blobs"])
         with self.downloader.blobs(reading=True) as store:
+            if len(store) < held:  # else what is not here would count as not found
+                raise UserError(
+                    f"this machine sees {len(store):,} of the {held:,} blobs that were fetched", where=f"{store.folder} on {platform.node()}",
+                    do="downloader.store=<a folder that every node of the cluster sees>, or engine=local",
+                )  # fmt: skip
             yield lambda docs: [self._verdict(doc, nearest, lost, store) for doc in docs]
 
     def _verdict(self, doc: Doc, nearest: Nearest, lost: dict[str, str], store: Any) -> Verdict:

@@ -6,12 +6,12 @@ where) for each part, and the tokenizer that made them. Part by part through the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from minisc.core import durable, mirror
 from minisc.core.artifact import Figures, Work
 from minisc.core.errors import UserError
 from minisc.core.step import Context, Cost, Inputs, Need, Step
@@ -37,8 +37,8 @@ class Pack(Step):
     def run(self, work: Work, inputs: Inputs) -> Figures:
         parts = inputs["documents"].files("kept")
         (work.path / "tokens").mkdir(exist_ok=True)
-        shutil.copyfile(inputs["tokenizer"].file("tokenizer.json"), work.path / "tokenizer.json")
-        tasks = [_Encode(part, work.path, work.path / "tokens" / part.stem) for part in parts]
+        durable.copy(inputs["tokenizer"].file("tokenizer.json"), work.path / "tokenizer.json")
+        tasks = [_Encode(part, work.path / "tokenizer.json", work.path / "tokens" / part.stem) for part in parts]
         total: dict[str, float] = {}
         with work.context.speak.progress("packing", len(tasks), "parts") as bar:
             for figures in work.context.engine.map(_encode, tasks):
@@ -62,7 +62,7 @@ class _Encode:
 
 
 def _encode(task: _Encode) -> dict[str, Any]:
-    return encode_part(task.part, task.tokenizer, task.target)
+    return encode_part(task.part, mirror.fetch(task.tokenizer), task.target)
 
 
 def _vocabulary(tokenizer: Any) -> int:

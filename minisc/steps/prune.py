@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import fcntl
 import re
-import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from minisc.core import mirror
 from minisc.core.artifact import MANIFEST, Artifact, Figures, is_finished
 from minisc.core.errors import UserError
 from minisc.core.runs import STORE, read_run, stories
@@ -85,7 +85,7 @@ class Prune(Closing):
         kept = set()
         for story in stories(out):
             run = read_run(story.parent)
-            if self.keep_runs_days is None or _days(story) < self.keep_runs_days:
+            if self.keep_runs_days is None or _days(story.stat().st_mtime_ns) < self.keep_runs_days:
                 kept |= {made.fingerprint for made in run.made}
         return kept
 
@@ -123,21 +123,22 @@ def _inputs(value: Any) -> Iterator[str]:
 
 def _told(path: Path) -> _Candidate:
     finished = is_finished(path)
-    files = [file for file in path.rglob("*") if file.is_file() and not file.is_symlink()]
-    youngest = path / MANIFEST if finished else max(files, key=lambda file: file.stat().st_mtime, default=path)
-    return _Candidate(path, sum(file.stat().st_size for file in files), _days(youngest), finished)
+    files = mirror.listing(path)
+    told = [file.time for file in files if not finished or file.name == MANIFEST]
+    return _Candidate(path, sum(file.size for file in files), _days(max(told, default=path.stat().st_mtime_ns)), finished)
 
 
-def _days(path: Path) -> float:
-    return max(0.0, time.time() - path.stat().st_mtime) / DAY
+def _days(written: int) -> float:
+    """The age of what was written so many ns after 1970."""
+    return max(0.0, time.time() - written / 1e9) / DAY
 
 
 def _removed(path: Path) -> bool:
     """Remove an artifact, its manifest first; False where another process holds its lock."""
     with _owned(path) as ours:
         if ours:
-            (path / MANIFEST).unlink(missing_ok=True)
-            shutil.rmtree(path)
+            mirror.remove(path / MANIFEST)
+            mirror.remove(path)
     return ours
 
 

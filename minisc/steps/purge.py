@@ -12,7 +12,6 @@ the curation again for that).
 from __future__ import annotations
 
 import json
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from minisc.core import durable, ledger
+from minisc.core import durable, ledger, mirror
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.attribution import write_attribution
 from minisc.core.document import docs_of
@@ -81,7 +80,7 @@ class Purge(Step):
         return self._account(work, before, ledger.rows_in([*kept, *dropped]), tokens) | {"documents_purged": purged}
 
     def _account(self, work: Work, before: Artifact, rows: int, tokens: Mapping[str, int]) -> Figures:
-        kept, dropped = sorted((work.path / "kept").glob("*.parquet")), sorted((work.path / "dropped").glob("*.parquet"))
+        kept, dropped = work.files("kept"), work.files("dropped")
         earlier = [row["stage"] for row in json.loads(before.file("waterfall.json").read_text(encoding="utf-8"))["stages"]]
         fall = ledger.waterfall(kept, dropped, [*earlier, *([] if NAME in earlier else [NAME])])
         ledger.check(fall, rows)
@@ -113,8 +112,8 @@ class _Part:
 def purge_part(task: _Part) -> dict[str, Any]:
     """Purge one part, `kept` last; returns {purged: documents, listed: uids of samples whose documents are listed}."""
     done = task.target / "scratch" / "purged" / f"{part_name(task.number)}.json"
-    if done.exists():
-        return dict(json.loads(done.read_text(encoding="utf-8")))
+    if mirror.exists(done):
+        return dict(json.loads(mirror.fetch(done).read_text(encoding="utf-8")))
     with task.stage.open() as judge:
         listed = [uid for table in read_tables(task.dropped) for uid in _listed(table, judge, task.shown)]
         samples = ledger.Samples(frozenset((NAME,)))
@@ -127,8 +126,8 @@ def purge_part(task: _Part) -> dict[str, Any]:
         write_part(dropped, regroup(table for table in [*read_tables(task.dropped), *gone] if len(table)))
         write_part(kept, regroup(table.filter(mask) for table, mask in zip(tables, marks, strict=True) if pc.any(mask).as_py()))
     else:
-        _copied(task.dropped, dropped)
-        _copied(task.kept, kept)
+        durable.copy(mirror.fetch(task.dropped), dropped)
+        durable.copy(mirror.fetch(task.kept), kept)
     fact = {"purged": purged, "listed": sorted(listed), "tokens": dict(samples.tokens)}
     durable.write_json(done, fact)
     return fact
@@ -142,12 +141,7 @@ def _listed(dropped: pa.Table, judge: Judge, shown: frozenset[str]) -> Sequence[
     return [doc.uid for doc, verdict in zip(docs, judge(docs), strict=True) if verdict.drop]
 
 
-def _copied(path: Path, target: Path) -> None:
-    with durable.write(target) as temporary:
-        shutil.copyfile(path, temporary)
-
-
 def _copy_tables(before: Artifact, target: Path) -> None:
     for entry in before.manifest["files"]:
         if entry["name"].startswith("tables/"):
-            _copied(before.file(entry["name"]), target / entry["name"])
+            durable.copy(before.file(entry["name"]), target / entry["name"])

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.artifact import Artifact, Figures
 from minisc.core.step import Closing, Context, Done
 from minisc.report.html import render_html
@@ -47,9 +47,13 @@ class Report(Closing):
             waterfall=_waterfall(corpus) if corpus else None,
             metrics={item.step: _lines(item.artifact) for item in made if item.artifact and item.artifact.has("metrics.jsonl")},
             scores=_scores(_last(made, "evaluation")), samples=_json(_last(made, "samples"), "samples.json") or (),
-            places=[(item.step, os.path.relpath(item.artifact.path)) for item in made if item.artifact] + [("run", os.path.relpath(context.run))],
+            places=[(item.step, _place(item.artifact.path)) for item in made if item.artifact] + [("run", _place(context.run))],
             versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context), warnings=tuple(context.speak.warnings),
         )  # fmt: skip
+
+
+def _place(path: Path) -> str:
+    return mirror.name(path) if mirror.is_mirror(path) else os.path.relpath(path)
 
 
 def _last(done: Sequence[Done], kind: str) -> Artifact | None:

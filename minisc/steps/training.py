@@ -9,12 +9,12 @@ A budget above what the data holds is said with both numbers, and met by telling
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from minisc.core import durable
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.budget import tokens_of
 from minisc.core.errors import UserError
@@ -54,7 +54,7 @@ class Training(Step):
         from minisc.tokenizer.base import Tokenizer
         from minisc.tokens.pack import open_tokens
 
-        shutil.copyfile(tokens[0].file("tokenizer.json"), work.path / "tokenizer.json")
+        durable.copy(tokens[0].file("tokenizer.json"), work.path / "tokenizer.json")
         for artifact in tokens:
             artifact.files("tokens")  # checksums, once
         stores = [open_tokens(artifact.path) for artifact in tokens]
@@ -79,7 +79,7 @@ class Training(Step):
         if cached:
             replay(artifact.file("metrics.jsonl"), events)
         settings: dict[str, Any] = {**self.trainer.told(), "budget": self.budget, "seed": self.seed, "seq_len": self.tokens.seq_len}
-        settings |= {f"model.{name}": value for name, value in vars(spec_of(artifact.path)).items()}
+        settings |= {f"model.{name}": value for name, value in vars(spec_of(artifact.file("config.json").parent)).items()}
         log_hparams(
             events, settings, {f"final/{name}": value for name, value in artifact.figures.items() if isinstance(value, (int, float))}
         )

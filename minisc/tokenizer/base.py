@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from minisc.core import mirror
 from minisc.core.errors import BadInput, UserError, did_you_mean
 from minisc.tokenizer import fast
 
@@ -68,7 +69,7 @@ class Tokenizer:
     @functools.cached_property
     def _spec(self) -> dict[str, Any]:
         try:
-            spec = json.loads(self.path.read_text(encoding="utf-8"))
+            spec = json.loads(mirror.fetch(self.path).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise BadInput(f"the tokenizer cannot be read: {error}", where=str(self.path), do=_REMAKE) from error
         _check_form(spec, self.path)

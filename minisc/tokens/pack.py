@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import TRAIN
 from minisc.core.errors import DamagedArtifact, UserError
 from minisc.tokenizer.base import SPECIAL_TOKENS, Tokenizer
@@ -57,8 +57,8 @@ def encode_part(documents_parquet: Path, tokenizer_folder: Path, target: Path) -
     Figures: documents, tokens (of text), name_tokens (of paths), bytes (of text), special_tokens_inside.
     """
     table = target.with_name(target.name + ".parquet")
-    if table.exists():
-        return dict(_about(table)["figures"])
+    if mirror.exists(table):
+        return dict(_about(mirror.fetch(table))["figures"])
     tokenizer = Tokenizer.load(tokenizer_folder)
     dtype = np.dtype("<u2") if tokenizer.vocab_size <= 1 << 16 else np.dtype("<u4")
     rows: list[dict[str, Any]] = []
@@ -90,7 +90,7 @@ def encode_part(documents_parquet: Path, tokenizer_folder: Path, target: Path) -
 def _documents(part: Path) -> Iterator[Mapping[str, Any]]:
     """uid, repo, path_text and text of the kept documents of split train, never more than `ROWS` in memory."""
     columns = ["uid", "repo", "path_text", "text", "split", "dropped_by"]
-    with pa.parquet.ParquetFile(part) as file:
+    with pa.parquet.ParquetFile(mirror.fetch(part)) as file:
         for batch in file.iter_batches(batch_size=ROWS, columns=columns):
             for row in batch.to_pylist():
                 if row["split"] == TRAIN and row["dropped_by"] is None and row["text"] is not None:
@@ -160,7 +160,7 @@ def open_tokens(artifact_folder: Path) -> TokenStore:
     Raises UserError when there are none, DamagedArtifact when a shard does not hold what its table says. Content hashes are
     the artifact's to check (`Artifact.files("tokens")`), once, not each worker's.
     """
-    tables = sorted((artifact_folder / "tokens").glob("part-*.parquet"))
+    tables = sorted(mirror.fetch(artifact_folder / "tokens").glob("part-*.parquet"))  # on another node there may be nothing yet
     if not tables:
         raise UserError(
             "there are no token shards", where=str(artifact_folder / "tokens"), do="steps=[…,pack,…], or inputs.tokens=<a tokens artifact>"

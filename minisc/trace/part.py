@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from minisc.core import durable
+from minisc.core import durable, mirror
 from minisc.core.document import TRAIN
 from minisc.core.errors import DamagedArtifact
 from minisc.core.parts import read_tables
@@ -56,7 +56,7 @@ class PartTask:
 def index_part(task: PartTask) -> dict[str, int]:
     """Write the part's files; return figures that add up. A finished part is left alone."""
     table = task.target.with_name(f"{task.target.name}.parquet")
-    if not table.exists():
+    if not mirror.exists(table):
         rows, ids, lines = _read(task.documents)
         hashes, places = _sampled(ids, task.window, task.every)
         arrays: tuple[npt.NDArray[Any], ...] = (ids, lines, hashes, places)
@@ -65,7 +65,8 @@ def index_part(task: PartTask) -> dict[str, int]:
                 np.save(file, array, allow_pickle=False)
         with durable.write(table) as temporary:
             pq.write_table(rows, temporary, compression="zstd")
-    size = sum(path.stat().st_size for path in [table, *(_array(task.target, name) for name in ARRAYS)])
+    files = [mirror.fetch(path) for path in (table, *(_array(task.target, name) for name in ARRAYS))]
+    size = sum(path.stat().st_size for path in files)
     told = pq.read_table(table, columns=["lexemes"])["lexemes"]
     return {"documents_indexed": len(told), "lexemes_indexed": pc.sum(told).as_py() or 0, "index_bytes": size}
 

@@ -16,6 +16,7 @@ import lightning.pytorch as lightning
 import torch
 from torch import Tensor
 
+from minisc.core import mirror
 from minisc.core.errors import UserError
 from minisc.core.step import Bar
 from minisc.trainer import checkpoint as checkpoints
@@ -128,16 +129,17 @@ class Watch(StepCallback):
 
 
 class Keep(StepCallback):
-    """Atomic checkpoints in `scratch`."""
+    """Atomic checkpoints in `scratch`; where the store lies elsewhere, the curve goes there first, so that it is never behind."""
 
-    def __init__(self, clock: Clock, scratch: Path, every_seconds: float) -> None:
-        self._clock, self._scratch, self._every = clock, scratch, every_seconds
+    def __init__(self, clock: Clock, metrics: Path, scratch: Path, every_seconds: float) -> None:
+        self._clock, self._metrics, self._scratch, self._every = clock, metrics, scratch, every_seconds
         self._last = time.perf_counter()
 
     def on_step(self, trainer: Any, module: Training) -> None:
         due = time.perf_counter() - self._last >= self._every or module.done == module.plan.steps
         if not due or trainer.global_rank or not torch.isfinite(module.grad_norm):
             return
+        mirror.put(self._metrics, self._metrics)
         checkpoints.save(self._scratch, module.plan, Checkpoint(
             steps_done=module.done, seconds=self._clock.seconds, waited=self._clock.waited, nll=float(module.nll), count=float(module.count),
             network=module.network.state_dict(), optimizer=trainer.optimizers[0].state_dict(),

@@ -88,7 +88,7 @@ def _run(fit: Fit, job: Job, seat: Seat) -> tuple[nn.Module, Figures]:
                 flops = job.spec.flops_per_token(job.vocab_size, plan.seq_len)
                 watch = Watch(clock, bar, job.metrics, shown, log_every=fit.log_every, bytes_per_token=job.bytes_per_token,
                               flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan)  # fmt: skip
-                callbacks = [Count(), watch, Keep(clock, job.scratch, fit.checkpoint_every)]
+                callbacks = [Count(), watch, Keep(clock, job.metrics, job.scratch, fit.checkpoint_every)]
                 _trainer(fit, seat, machine, plan, callbacks, job).fit(module, train_dataloaders=loader)
     elif job.event_dir is not None:
         events.show(rows, job.event_dir)

@@ -4,8 +4,8 @@ In: the settings of a training and the job. Out: what `loop.run` gives on rank 0
 on a head node without a GPU. It places one actor a rank, tells each where rank 0 listens, shows what rank 0 says, and waits.
 Guarantees: all ranks or none (a placement group); the windows of each step are those of one device; a rank or a node that dies ends the
 training with an error, and the same line goes on from the last checkpoint.
-Price: the store must lie on a disk that every node sees, since the ranks map the tokens and rank 0 writes the checkpoints there; this is
-looked at before the training starts. About ten seconds to begin.
+Price: the store must lie where every node sees it (a shared disk, or an address such as s3://…), since the ranks map the tokens and rank 0
+writes the checkpoints there; this is looked at before the training starts. About ten seconds to begin.
 Rejected: Ray Train's `TorchTrainer`. It brings a checkpoint format, a results folder and retries of its own, beside which ours would be
 a second truth; what it does for Lightning is to set the six variables of `Seat`.
 """
@@ -30,6 +30,7 @@ from ray.util.placement_group import placement_group, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from torch import nn
 
+from minisc.core import durable, mirror
 from minisc.core.artifact import Figures
 from minisc.core.errors import UserError
 from minisc.core.step import Speaker
@@ -62,6 +63,7 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
                     rank.train.remote(fit, heard if not seat.rank else quiet, seat, mark) for rank, seat in zip(ranks, seats, strict=True)
                 ]
                 state, figures = _wait(sent, ear, job.speak, fit.devices)
+    mirror.fetch(job.metrics)
     network = job.spec.skeleton(job.vocab_size)
     network.load_state_dict(state, assign=True)
     return network.eval(), figures
@@ -139,11 +141,12 @@ def _actors(ranks: int, gpu: bool, cores: int) -> Iterator[tuple[list[Any], Any]
 def _mark(scratch: Path) -> Iterator[Path]:
     """A file that every node has to see, if the store lies on a disk that they share."""
     mark = scratch / f"ranks-{secrets.token_hex(8)}"
-    mark.touch()
+    with durable.write(mark) as temporary:
+        temporary.touch()
     try:
         yield mark
     finally:
-        mark.unlink()
+        mirror.remove(mark)
 
 
 def _wait(sent: Sequence[Any], ear: Any, speak: Speaker, ranks: int) -> tuple[dict[str, torch.Tensor], Figures]:
@@ -177,12 +180,16 @@ class _Rank:
         return ray.util.get_node_ip_address(), free_port()
 
     def train(self, fit: Fit, job: Job, seat: Seat, mark: Path) -> tuple[dict[str, torch.Tensor], Figures] | None:
-        if not mark.exists():
+        mirror.fetch(job.metrics.parent)
+        mirror.fetch(job.scratch)
+        if not mirror.exists(mark):
             raise UserError(
                 "a node of the cluster does not see the store, from which the ranks read", where=f"{ray.util.get_node_ip_address()}: {mark.parent}",
                 do="out=<a folder that all nodes share>, or trainer.cluster=null",
             )  # fmt: skip
         network, figures = loop.run(fit, job, seat)
+        if not seat.rank:
+            mirror.put(job.metrics, job.metrics)
         return None if seat.rank else (network.state_dict(), figures)
 
 
