@@ -15,6 +15,7 @@ import fcntl
 import importlib
 import inspect
 import logging
+import multiprocessing
 import os
 import re
 import shlex
@@ -70,6 +71,7 @@ def main() -> None:
     sys.argv[1:] = sorted(sys.argv[1:], key=lambda word: word not in ("-m", "--multirun"))  # Hydra takes it before the overrides only
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors to us
     os.environ.setdefault(WORDS, shlex.join(sys.argv[1:]))
+    logging.lastResort = None  # what is said before there is a log is on the screen already
     logging.raiseExceptions = False  # a log on a full disk is no reason for a traceback
     mind_signals()
     watch()
@@ -170,6 +172,8 @@ def _job(cfg: DictConfig) -> float | None:
     """
     told = HydraConfig.get()
     beside = told.mode == RunMode.MULTIRUN and told.runtime.choices.get("hydra/launcher") != "basic"
+    if beside:  # a launcher's own way to start processes (joblib's loky) is unknown in those that our engine starts
+        multiprocessing.set_start_method("spawn", force=True)
     terminal = Terminal(job=f"job {told.job.num}: " if beside else "")
     run = Path(told.runtime.output_dir)
     try:

@@ -15,7 +15,7 @@ from minisc.core.runs import read_run
 from tests import road, small_corpus
 
 pytestmark = pytest.mark.system
-SWEEP = ("-m", "trainer.max_lr=1e-3,3e-3", "budget=8k", "steps=[collect,curate,train_tokenizer,pack,pretrain]", "engine.workers=1")
+SWEEP = ("-m", "trainer.max_lr=1e-3,3e-3", "budget=8k", "steps=[collect,curate,train_tokenizer,pack,pretrain]")
 PLUGINS = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher", "ray": "hydra_ray_launcher"}
 
 

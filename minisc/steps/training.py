@@ -44,7 +44,7 @@ class Training(Step):
         speed, device = expected_speed(self.trainer.accelerator)
         epochs = f", {budget / held['tokens']:.2g} epochs" if held.get("tokens") else ""
         return Cost(
-            seconds=flops / speed, flops=flops, tokens=budget, disk_bytes=parameters * BYTES_PER_PARAMETER, expect={"parameters": parameters},
+            seconds=LOADING + flops / speed, flops=flops, tokens=budget, disk_bytes=parameters * BYTES_PER_PARAMETER, expect={"parameters": parameters},
             remark=f"{parameters / 1e6:.1f}M parameters{epochs}, {device}",
         )  # fmt: skip
 
@@ -95,6 +95,7 @@ def check_length(tokens: Reader, model: ModelSpec) -> None:
 
 
 STARCODER2_VOCABULARY = 49_152
+LOADING = 5.0  # seconds until torch and lightning are there
 BYTES_PER_PARAMETER = 16  # fp32 weights, and a checkpoint with two moments of the optimizer
 # FLOP/s that small models reach in training: bf16 on one core of a server CPU (measured, recipes/README.md), and 40 % of an
 # H100's dense bf16 peak of 989 TFLOP/s (NVIDIA's data sheet).
