@@ -66,6 +66,7 @@ def test_a_tree_is_cooked_once_and_placeholders_do_not_pass(archive: Archive, tm
         (bundle({"a": b"\0" * 20_000_000}), "damaged"),
         (b"x" * 2_000_000, "too_large"),
     ],
+    ids=["no gzip", "cut short", "unpacks to too much", "too large"],  # of the bytes, which hold a time, every process would make its own
 )
 def test_a_bundle_that_is_none(archive: Archive, tmp_path: Path, body: bytes, reason: str) -> None:
     archive.bundles[ROOT] = body

@@ -17,7 +17,7 @@ from minisc.source.swh_graph.columns import ID_BYTES
 from minisc.source.swh_graph.export import Batch, Export
 from minisc.source.swh_graph.graph import EMPTY, Entries, Lists, Proofs, Sample, Walked, Wanted, filtered, joined
 from minisc.source.swh_graph.ids import ABSENT, IdIndex, distinct
-from minisc.source.swh_graph.keys import KeyIndex
+from minisc.source.swh_graph.keys import KeyFilter, KeyIndex
 
 ENTRY_COLUMNS = {"id": "integers", "target": "ids", "name": "names", "perms": "integers"}
 
@@ -36,13 +36,14 @@ def read_arrays(export: Export, roots: np.ndarray, wanted: Wanted, sample: Sampl
     files, modules = _file_lists(export, place)
     picked = sample(reached_ids) if sample else np.zeros(0, np.int64)
     sampled = distinct(files.of_rows(picked))
-    file_entries, file_ids = _file_entries(export, distinct(files.values), sampled, wanted)
+    file_entries, file_ids = _file_entries(export, files.values, sampled, wanted)
     proofs = _proofs(export, picked, reached_ids, (own, entries), (files, file_ids, file_entries), modules)
     keep = wanted(file_entries.names) if len(sampled) else np.ones(len(file_entries), bool)
     all_files = files.lengths
     files = _translated(files, KeyIndex(file_ids[keep]), None)
-    if len(sampled):
-        file_entries = Entries(filtered(file_entries.names, keep), file_entries.perms[keep], file_entries.targets[keep])
+    held = distinct(files.values)  # the entries that a directory holds: the filter let others through
+    files = Lists(files.starts, files.lengths, _places(held, int(keep.sum()))[files.values])
+    file_entries = file_entries.take(np.flatnonzero(keep)[held])
     return Walked(
         ids=reached_ids, dirs=own, dir_entries=entries, to=np.where(to != ABSENT, place[to], ABSENT), files=files, file_entries=file_entries,
         all_files=all_files, submodules=modules.lengths, counts=counts, proofs=proofs,
@@ -190,11 +191,12 @@ def _file_lists(export: Export, place: np.ndarray) -> tuple[Lists, Lists]:
 
 
 def _file_entries(export: Export, needed: np.ndarray, sampled: np.ndarray, wanted: Wanted) -> tuple[Entries, np.ndarray]:
-    """The needed entry rows that have a wanted name or are sampled, and their keys, ascending."""
-    needing, proving = KeyIndex(needed), KeyIndex(sampled)
+    """The needed entry rows that have a wanted name or are sampled, and their keys, ascending. Some that are not needed are among them:
+    to sort out those of millions here would cost more than to drop the few with a wanted name later."""
+    needing, proving = KeyFilter(needed), KeyIndex(sampled)
 
     def chosen(batch: Batch) -> tuple[np.ndarray, Entries]:
-        hit = np.flatnonzero(needing.find(batch["id"]) != ABSENT)
+        hit = np.flatnonzero(needing.may_hold(batch["id"]))
         own = batch["name"].take(pa.array(hit))
         keep = wanted(own)
         if len(sampled):
