@@ -2,8 +2,8 @@
 
 In: signatures on disk, in parts. `components` gives each document the number of the least row that it is joined to through
 shared bands (a band: `rows` consecutive minima, hashed to 64 bits). Documents alone in their component are done.
-Memory: 8 bytes a document for each band that is looked at in one pass over the signatures, and about 30 bytes more; the
-number of bands in a pass follows from `PASS_BYTES`.
+Memory: 8 bytes a document for each band that is looked at in one pass over the signatures, and about 30 bytes more. How many bands a
+pass takes follows from `budget`: all of them for a small corpus, six for a large one, fewer for a very large one.
 """
 
 from __future__ import annotations
@@ -20,13 +20,18 @@ from minisc.core.stage import Sketches
 from minisc.filters.base import Rows
 from minisc.text.shingles import Hashes, mix
 
-PASS_BYTES = 512 * 1024 * 1024  # of band hashes held at once; changes speed, never a result
+LEAST, MOST, OF_A_DOCUMENT = 64 << 20, 512 << 20, 48  # bytes of band hashes held at once; they change speed, never a result
+
+
+def budget(documents: int) -> int:
+    """Bytes of band hashes that may be held at once."""
+    return min(MOST, max(LEAST, OF_A_DOCUMENT * documents))
 
 
 def components(sketches: Sketches, documents: int, bands: int, rows: int) -> Rows:
     """For each document the least row of its component. Documents without a signature stay alone."""
     label = np.arange(documents, dtype=np.int64)
-    at_once = max(1, min(bands, PASS_BYTES // max(1, 8 * documents)))
+    at_once = max(1, min(bands, budget(documents) // max(1, 8 * documents)))
     for first in range(0, bands, at_once):
         for hashes in _band_hashes(sketches, range(first, min(bands, first + at_once)), rows, documents):
             _unite(label, hashes)

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 NEAR_DUPLICATE = "near_duplicate"
 CLUSTERS = pa.schema([("kept", pa.string()), ("uid", pa.string()), ("jaccard", pa.float64())])
 _TEXT_CHARACTERS = 4 * 1024 * 1024  # of candidates shingled at once
-_INDEX_DOCUMENTS = 20_000  # of whole components in one index: opening one a component would cost more than using it
+_INDEX_DOCUMENTS = 4_000  # of whole components in one index: opening one a component would cost more than using it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -154,7 +154,7 @@ def test_only_candidates_are_read_again(tmp_path: Path) -> None:
 def test_batches_and_passes_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = corpus(5, 15)
     expected = run_stage(stage(), rows_of(texts))
-    monkeypatch.setattr(banding, "PASS_BYTES", 1)  # a band at a time
+    monkeypatch.setattr(banding, "budget", lambda documents: 1)  # a band at a time
     monkeypatch.setattr(near_dup, "_INDEX_DOCUMENTS", 2)  # a component at a time
     monkeypatch.setattr(near_dup, "_TEXT_CHARACTERS", 10)
     assert run_stage(stage(), rows_of(texts), batch=3) == expected

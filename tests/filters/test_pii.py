@@ -108,6 +108,7 @@ STAYS = {
     "a test vector": "assert f(bytes.fromhex('6bc1bee22e409f96e93d7e117393172a'))\n",
     "an alphabet": "a = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'\n",
     "a model's name": "m = 'image-classification/vision-transformer-large-patch16'\n",
+    "networks of special purpose": "a = ['192.0.0.9/32', '192.88.99.0/24', '198.51.100.0/24', '2620:4f:8000::/48', '1.0.0.0']\n",
     "private addresses": "a = ['10.0.0.1', '192.168.1.7', '127.0.0.1', '8.8.8.8', 'fe80::1', '::1']\n",
     "C++ and slices": "x = a[::2]  # std::vector<a::b>, dead::beef\nt = '12:34:56'\n",
     "templates": "u = f'postgres://{user}:{password}@{host}/x'\np = 'http://u:%s@h'\npassword = '<password>'\n",

@@ -66,6 +66,11 @@ _PUBLIC = frozenset(_PUBLIC_TEXT.split())
 _DOCUMENTATION = tuple(map(ipaddress.ip_network, ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")))
 
 
+# IANA's registry of special-purpose addresses, of which Python 3.11 calls these global: nobody's machine is there.
+_SPECIAL_TEXT = "192.0.0.0/24 192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.175.48.0/24 2620:4f:8000::/48 2001::/23"
+_SPECIAL = tuple(map(ipaddress.ip_network, _SPECIAL_TEXT.split()))
+
+
 def addresses(text: str) -> Iterator[Span]:
     """All addresses of a text that may be somebody's."""
     yield from _emails(text)
@@ -138,9 +143,13 @@ def _is_somebodys(value: str) -> bool:
         address = ipaddress.ip_address(value)
     except ValueError:
         return False
+    if any(address in network for network in _SPECIAL if network.version == address.version):
+        return False
     if any(address in network for network in _DOCUMENTATION if network.version == address.version):
-        return True  # a made-up address for a made-up one costs nothing, and real text keeps real ones there
-    return address.is_global and not address.is_multicast and value.lower() not in _PUBLIC
+        return not any(
+            address == network.network_address for network in _DOCUMENTATION
+        )  # a made-up address for a made-up one costs nothing, and real text keeps real ones there
+    return address.is_global and not address.is_multicast and value.lower() not in _PUBLIC and not value.endswith(".0.0.0")
 
 
 def _is_version(text: str, start: int, end: int) -> bool:

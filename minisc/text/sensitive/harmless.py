@@ -10,7 +10,7 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
     words        made of the letter pairs of English identifiers: image-classification/resnet50
     hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …, or it is the
                  value of a file's name
-    object_id    24 hexadecimal digits whose line or the two before speak of an id: MongoDB's, which begin with the time
+    object_id    24 hexadecimal digits, the first eight a time between 2004 and 2040 in seconds: MongoDB's ids
     test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
     table        one of five or more different ones of the same length: tables of digests, primes, vectors
     data         an image, font, archive, certificate or public key in base64, by its first bytes, 500 and more characters, or bytes with
@@ -71,8 +71,8 @@ _VECTOR_WORD = re.compile(
 _DIGESTS = frozenset((32, 40, 48, 56, 64, 96, 128))
 _DIGESTS_BASE64 = frozenset((22, 24, 27, 28, 38, 40, 43, 44, 64, 86, 88))
 _FILE_KEY = re.compile(r"\.[A-Za-z]\w{0,5}[\"']\s{0,4}:\s{0,8}[\"']?\s")  # "ecg.dat": "…"
-_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
-_ID_WORD = re.compile(r"(?<![a-z])(?:_?ids?|oid|jobs?)(?![a-z])|_ids?(?![a-z])", re.IGNORECASE)
+_OBJECT_ID = re.compile(r"[4-8][0-9a-f]{23}")
+_YEAR_2040 = "83aa7e80"  # seconds since 1970; 40000000 is 2004
 _MAGIC = re.compile(
     r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB"
 )
@@ -116,7 +116,7 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
         return ""
     if _is_hash(value, place):
         return "hash"
-    if _OBJECT_ID.fullmatch(value) and _ID_WORD.search(place.nearby + outside):
+    if _OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040:
         return "object_id"
     if _VECTOR_WORD.search(outside) and (place.in_test or not _BARE_KEY.search(outside)):
         return "test_vector"
