@@ -45,6 +45,8 @@ def test_it_says_what_it_did(finished: tuple[Path, str]) -> None:
         "pretrain",
         "evaluate",
         "generate",
+        "index",
+        "trace",
         "report",
     ]
 

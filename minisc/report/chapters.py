@@ -5,6 +5,7 @@ from __future__ import annotations
 from minisc.report.blocks import Chapter
 from minisc.report.completions import completions
 from minisc.report.corpus import corpus
+from minisc.report.earlier import earlier
 from minisc.report.learning import learning
 from minisc.report.road import colophon, road
 from minisc.report.scores import scores
@@ -13,5 +14,5 @@ from minisc.report.story import Story
 
 def chapters(story: Story) -> list[Chapter]:
     """Those that the run has something to say in."""
-    made = [scores(story), completions(story), learning(story), corpus(story), road(story), colophon(story)]
+    made = [scores(story), completions(story), learning(story), earlier(story), corpus(story), road(story), colophon(story)]
     return [chapter for chapter in made if chapter is not None]

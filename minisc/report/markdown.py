@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 from minisc.report.blocks import Block, Chapter, Code, Column, Curve, Curves, Fold, Meter, Meters, Table, Text, Tiles
@@ -20,6 +21,7 @@ from minisc.report.verdict import verdict
 
 CURVE_ROWS = 10
 BAR_CHARACTERS = 24
+WRITTEN = ("completion", "repeated")  # roles of pieces that are the model's
 _ACTIVE = re.compile(r"([\\`*_{}\[\]#|~!])")
 _RUNS = re.compile("`+")
 
@@ -103,11 +105,11 @@ def _code(block: Code) -> str:
     roles = {piece.role for piece in block.pieces}
     if roles <= {"plain"}:
         return f"{caption}\n\n{_fenced(''.join(piece.text for piece in block.pieces))}"
-    named = [
-        f"{'The model wrote' if piece.role == 'completion' else 'Given'}:\n\n{_fenced(piece.text)}"
-        for piece in block.pieces
-        if piece.text or piece.role == "completion"
+    runs = [
+        (is_written, "".join(piece.text for piece in pieces))
+        for is_written, pieces in groupby(block.pieces, lambda piece: piece.role in WRITTEN)
     ]
+    named = [f"{'The model wrote' if is_written else 'Given'}:\n\n{_fenced(text)}" for is_written, text in runs if text or is_written]
     return "\n\n".join([caption, *named])
 
 

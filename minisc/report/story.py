@@ -27,6 +27,8 @@ class Story:
     `scores`     name of the evaluation -> {about, figures, tables: name -> rows}
     `samples`    {name, prompt, suffix or None, completion, finish_reason, settings} and, where there are, ended_by, cut_tokens,
                  repo, path; NUL pairs mark real special tokens
+    `traces`     number of a sample -> what it repeats of the training documents, an entry of `trace.json`
+    `earlier`    another run to compare with: {name, command, figures, settings: key -> [then, now], metrics: rows}
     `places`     (what it is, where it lies)
     `versions`   package -> version
     `warnings`   what the run warned of, in its own words
@@ -44,6 +46,8 @@ class Story:
     metrics: Mapping[str, Sequence[Row]] = field(default_factory=dict)
     scores: Mapping[str, Row] = field(default_factory=dict)
     samples: Sequence[Row] = ()
+    traces: Mapping[int, Row] = field(default_factory=dict)
+    earlier: Row | None = None
     places: Sequence[tuple[str, str]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()

@@ -164,7 +164,7 @@ def summary(figures: Figures) -> str:
 
 SHOWN = (
     "documents_kept", "documents_dropped", "bytes_kept", "vocabulary", "bytes_per_token", "tokens", "tokens_trained", "parameters", "bits_per_byte",
-    "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "export_bytes",
+    "zlib_bits_per_byte", "xz_bits_per_byte", "tokens_per_second", "completions", "export_bytes", "index_bytes", "longest_repeat_tokens",
 )  # fmt: skip
 
 

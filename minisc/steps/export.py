@@ -181,9 +181,16 @@ def _scores(inputs: Inputs) -> dict[str, Any]:
     """Of this model's evaluations; another model's scores have no place in its card."""
     told: dict[str, Any] = {}
     for evaluation in inputs["evaluations"]:
-        if evaluation.manifest["inputs"].get("model") == inputs["model"].fingerprint:
+        if _models(evaluation) == [inputs["model"].fingerprint]:
             told |= json.loads(evaluation.file("scores.json").read_text(encoding="utf-8"))
     return told
+
+
+def _models(evaluation: Artifact) -> list[Any]:
+    """Whose scores these are: a trace says whose words it compared."""
+    if evaluation.has("trace.json"):
+        return list(json.loads(evaluation.file("trace.json").read_text(encoding="utf-8"))["models"])
+    return [evaluation.manifest["inputs"].get("model")]
 
 
 def _decontaminated(corpus: Artifact) -> dict[str, int] | None:

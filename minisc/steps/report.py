@@ -17,6 +17,8 @@ from typing import Any, ClassVar
 
 from minisc.core import durable, mirror
 from minisc.core.artifact import Artifact, Figures
+from minisc.core.errors import BadInput
+from minisc.core.runs import STORY, Run, found, read_run, settings_of
 from minisc.core.step import Closing, Context, Done
 from minisc.report.html import render_html
 from minisc.report.markdown import render_markdown
@@ -25,7 +27,9 @@ from minisc.report.story import Story
 
 @dataclass(frozen=True, kw_only=True)
 class Report(Closing):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
+
+    against: str | None
 
     def look(self, done: Sequence[Done], context: Context) -> Figures:
         story = self._story(done, context)
@@ -40,16 +44,46 @@ class Report(Closing):
         told: dict[str, Any] = (
             json.loads((context.run / "run.json").read_text(encoding="utf-8")) if made else {"recipe": "", "command": "", "figures": {}}
         )
-        corpus = _last(made, "documents")
+        corpus, samples = _last(made, "documents"), _last(made, "samples")
         return Story(
             recipe=told["recipe"], command=told["command"], date=time.strftime("%Y-%m-%d %H:%M"), machine=machine(),
             seconds=sum(item.seconds for item in done), figures=told["figures"], steps=told.get("steps", ()),
             waterfall=_waterfall(corpus) if corpus else None,
             metrics={item.step: _lines(item.artifact) for item in made if item.artifact and item.artifact.has("metrics.jsonl")},
-            scores=_scores(_last(made, "evaluation")), samples=_json(_last(made, "samples"), "samples.json") or (),
+            scores=_scores(made), samples=_json(samples, "samples.json") or (), traces=_traces(made, samples), earlier=self._earlier(told, context),
             places=[(item.step, _place(item.artifact.path)) for item in made if item.artifact] + [("run", _place(context.run))],
             versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context), warnings=tuple(context.speak.warnings),
         )  # fmt: skip
+
+    def _earlier(self, told: Mapping[str, Any], context: Context) -> dict[str, Any] | None:
+        """The run that is compared with: what both it and this one have. None where there is none."""
+        if self.against is None:
+            return None
+        runs = _previous(context) if self.against == PREVIOUS else found(self.against, context.out)
+        if not runs:
+            return None
+        then = runs[-1]
+        artifacts = [Artifact(made.artifact) for made in then.made if made.artifact is not None]
+        learnt = next((artifact for artifact in artifacts if artifact.has("metrics.jsonl")), None)
+        here, there = settings_of(context.run), settings_of(then.folder)
+        differing = {key: [there.get(key, ""), here.get(key, "")] for key in {**there, **here} if there.get(key) != here.get(key)}
+        return {
+            "name": then.name, "command": then.command, "figures": then.figures, "settings": differing, "metrics": _lines(learnt) if learnt else [],
+        }  # fmt: skip
+
+
+PREVIOUS = "previous"
+
+
+def _previous(context: Context) -> list[Run]:
+    """The run of the same recipe before this one: folders are named by their dates. One whose story is broken is passed over."""
+    for path in sorted(context.run.parent.glob(f"*/{STORY}"), reverse=True):
+        if path.parent.name < context.run.name:
+            try:
+                return [read_run(path.parent)]
+            except BadInput:
+                continue
+    return []
 
 
 def _place(path: Path) -> str:
@@ -72,8 +106,19 @@ def _waterfall(corpus: Artifact) -> dict[str, Any]:
     return {**_json(corpus, "waterfall.json"), "samples": _json(corpus, "samples.json")}
 
 
-def _scores(evaluation: Artifact | None) -> Mapping[str, Any]:
-    return _json(evaluation, "scores.json") or {}
+def _scores(done: Sequence[Done]) -> Mapping[str, Any]:
+    """Of all evaluations of the run; of two scores of one name the later."""
+    told: dict[str, Any] = {}
+    for item in done:
+        if item.artifact and "evaluation" in item.artifact.kinds:
+            told |= _json(item.artifact, "scores.json") or {}
+    return told
+
+
+def _traces(done: Sequence[Done], samples: Artifact | None) -> dict[int, Any]:
+    """What each sample repeats, where the run traced these samples."""
+    told = next((_json(item.artifact, "trace.json") for item in reversed(done) if item.artifact and item.artifact.has("trace.json")), None)
+    return {entry["at"]: entry for entry in told["texts"] if samples and entry["artifact"] == samples.fingerprint} if told else {}
 
 
 def _settings(context: Context) -> str:

@@ -102,6 +102,20 @@ def samples() -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
+def traces(text: str = "six") -> dict[int, dict[str, Any]]:
+    origin = {"uid": "ab" * 16, "swhid": f"swh:1:cnt:{'5f' * 20}", "source": "installed", "repo": text, "revision": None, "path": f"{text}/gcd.py", "line": 41, "license": text}  # fmt: skip
+    span = {"tokens": 27, "start": 4, "end": 96, "places": 2, "more": True, "origins": [origin, {**origin, "license": None, "swhid": None}]}
+    none = {"name": "b", "origin": "samples", "artifact": "", "at": 1, "tokens": 4, "longest": 0, "repeated": 0, "repeats": 0, "spans": []}
+    return {0: {**none, "at": 0, "tokens": 41, "longest": 27, "repeated": 27, "repeats": 1, "spans": [span]}, 1: none}
+
+
+def earlier(text: str = "2026-03-13_11-02-44") -> dict[str, Any]:
+    return {
+        "name": text, "command": f"python -m minisc +recipe={text}", "figures": {"bits_per_byte": 1.93, "documents_kept": 6225, "tokens_per_second": 80_000},
+        "settings": {"seed": ["0", "1"], text: [text, text]}, "metrics": [{**row, "loss": row["loss"] * 1.1} for row in rows(2000)],
+    }  # fmt: skip
+
+
 def full() -> Story:
     steps = [
         {
@@ -126,6 +140,8 @@ def full() -> Story:
         metrics={"pretrain": rows()},
         scores={"bits_per_byte": bits_per_byte()},
         samples=samples(),
+        traces=traces(),
+        earlier=earlier(),
         places=[("run", "outputs/runs/tiny/2026-03-14_15-09"), ("model", "outputs/store/pretrain/43fa9c04d1e77ab20c5"), ("TensorBoard", "tensorboard --logdir outputs")],
         versions={"torch": "2.13.0", "tokenizers": "0.22.1", "pyarrow": "26.0.0"},
         warnings=["near_dup dropped 10.6 % of the documents, its option file expects under 40 %: nothing to do"],
@@ -161,5 +177,6 @@ def hostile() -> Story:
     return Story(
         recipe=NASTY, command=NASTY, date=NASTY, machine=NASTY, seconds=1.0, verdict=NASTY, figures={NASTY: 1}, steps=[step, step],
         waterfall=fall, metrics={NASTY: rows(40), "b": rows(5)}, scores={"bits_per_byte": score, NASTY: score}, samples=[sample],
+        traces=traces(NASTY), earlier=earlier(NASTY),
         places=[(NASTY, NASTY)], versions={NASTY: NASTY}, warnings=[NASTY], config=NASTY,
     )  # fmt: skip

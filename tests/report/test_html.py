@@ -55,7 +55,8 @@ def test_the_whole_story_stands_in_the_page() -> None:
         "copyleft", "877 files, 8.12 MB (12.6 %)", "BSD-3-Clause", "2 others", "held_out", "installed",
         "six/tests/test_py2.py", "sum(values)", "ended by itself", "ended by itself: <file_sep>", "cut at its limit", "12 tokens of the prompt did not fit", "<repo_name>",
         "the loss went from 9.08 to 1.58 nats a token", "(log scale)", "learning rate", "model FLOPs utilisation",
-        "cached", "outputs/store/pretrain", "0.22.1", "near_dup dropped 10.6 %", "hidden: 256",
+        "cached", "outputs/store/pretrain", "repeats 27 of its 41 words and signs in a row", "six:six/gcd.py:41", "swh:1:cnt:5f5f", "over 2", "none of its 4 words",
+        "Beside an earlier run", "2026-03-13_11-02-44", "Settings that differ: 2", "0.22.1", "near_dup dropped 10.6 %", "hidden: 256",
     ):  # fmt: skip
         assert words in seen.text, words
 
@@ -107,7 +108,9 @@ def test_parts_that_a_run_did_not_have_are_left_out() -> None:
     assert "Scores" not in seen.text
 
 
-@pytest.mark.parametrize("part", ["steps", "waterfall", "metrics", "scores", "samples", "places", "versions", "figures"])
+@pytest.mark.parametrize(
+    "part", ["steps", "waterfall", "metrics", "scores", "samples", "traces", "earlier", "places", "versions", "figures"]
+)
 def test_any_part_may_be_missing(part: str) -> None:
     default = Story(recipe="r", command="c", date="d", machine="m")
     Seen(render_html(dataclasses.replace(stories.full(), **{part: getattr(default, part)})))
