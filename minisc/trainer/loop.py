@@ -31,6 +31,7 @@ from minisc.model.base import ModelSpec
 from minisc.trainer import batches, checkpoint, device, events, optimizer, schedule
 from minisc.trainer.batches import Loader, Plan, Windows
 from minisc.trainer.callbacks import Clock, Count, Keep, Watch
+from minisc.trainer.look import Look, Looker
 from minisc.trainer.module import Training
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Job:
     event_dir: Path | None
     speak: Speaker
     init_from: Path | None
+    looker: Looker | None = None
 
 
 def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
@@ -78,7 +80,7 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
             with job.speak.progress("training", float((plan.steps - module.done) * plan.tokens_per_step), "tokens") as bar:
                 flops = job.spec.flops_per_token(job.vocab_size, plan.seq_len)
                 watch = Watch(clock, bar, job.metrics, shown, log_every=fit.log_every, bytes_per_token=job.bytes_per_token,
-                              flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan)  # fmt: skip
+                              flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan, look=_look(fit, job, plan))  # fmt: skip
                 callbacks = [Count(), watch, Keep(clock, job.scratch, fit.checkpoint_every)]
                 _trainer(fit, machine, plan, callbacks, job.scratch).fit(module, train_dataloaders=loader)
     elif job.event_dir is not None:
@@ -147,6 +149,12 @@ def _trainer(fit: Fit, machine: device.Machine, plan: Plan, callbacks: list[Any]
         logger=False, enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
         use_distributed_sampler=False, default_root_dir=scratch,
     )  # fmt: skip
+
+
+def _look(fit: Fit, job: Job, plan: Plan) -> Look | None:
+    if job.looker is None:
+        return None
+    return Look(every=fit.eval_every, steps=plan.steps, spec=job.spec, vocab_size=job.vocab_size, figures=job.looker)
 
 
 def _rank() -> int:
