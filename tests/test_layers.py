@@ -26,7 +26,7 @@ MAY = {
     "tokenizer": {"core", "text"},
     "tokens": {"core", "text", "tokenizer.base"},
     "model": {"core"},
-    "generation": {"core", "model.base", "model.cache", "tokenizer.base"},
+    "generation": {"core", "model.base", "tokenizer.base"},
     "trainer": {"core", "model.base", "tokens"},
     "evals": {"core", "text", "sandbox", "generation", "model.base", "tokenizer.base"},
     "report": {"core"},

@@ -56,6 +56,10 @@ class Eval(ABC):
         """State outside our settings that changes a result (benchmark files, versions); enters the fingerprint."""
         return {}
 
+    def glimpse(self) -> Eval:
+        """The same evaluation on little, for a look during training; the option file says how little."""
+        return self
+
     @abstractmethod
     def score(self, subject: Subject) -> Scores:
         """Raises UserError when what it needs is not there."""

@@ -20,7 +20,7 @@ import lzma
 import math
 import zlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -44,6 +44,7 @@ class BitsPerByte(Eval):
     stride: float
     seed: int
     batch_tokens: int = free()
+    glimpse_bytes: int = free()
 
     def __post_init__(self) -> None:
         rules: tuple[tuple[str, bool, str], ...] = (
@@ -51,6 +52,7 @@ class BitsPerByte(Eval):
             ("context", self.context >= 2, "is at least 2 tokens"),
             ("stride", 0 < self.stride <= 1, "is a share of the context, above 0 and at most 1"),
             ("batch_tokens", self.batch_tokens > 0, "is more than zero"),
+            ("glimpse_bytes", self.glimpse_bytes > 0, "is more than zero"),
         )
         for name, right, rule in rules:
             if not right:
@@ -62,6 +64,9 @@ class BitsPerByte(Eval):
 
     def identity(self) -> Mapping[str, str]:
         return {"zlib": zlib.ZLIB_RUNTIME_VERSION}
+
+    def glimpse(self) -> BitsPerByte:
+        return replace(self, max_bytes=min(self.max_bytes, self.glimpse_bytes))
 
     def score(self, subject: Subject) -> Scores:
         """Raises BadInput when no document is held out."""

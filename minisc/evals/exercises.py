@@ -14,13 +14,14 @@ import json
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from minisc.core import durable
 from minisc.core.document import TRAIN
 from minisc.core.errors import UserError
+from minisc.core.fingerprint import free
 from minisc.evals.base import Eval, Scores, Subject
 from minisc.evals.contamination import SEEN, Overlap, overlaps
 from minisc.evals.pass_at_k import Share, pass_at_k, share
@@ -77,6 +78,7 @@ class Exercises(Eval):
     contamination: bool
     seed: int
     sandbox: Sandbox
+    glimpse_items: int = free()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", tuple(self.k))
@@ -84,6 +86,7 @@ class Exercises(Eval):
         for name, right, rule in (
             ("samples", self.samples >= 1, "is at least 1"),
             ("k", self.k and all(1 <= k <= self.samples for k in self.k), f"lies between 1 and samples={self.samples}"),
+            ("glimpse_items", self.glimpse_items >= 1, "is at least 1"),
             ("limit", self.limit is None or self.limit >= 1, "is null (all items) or at least 1"),
             ("samples", self.temperature > 0 or self.samples == 1, "is 1 where temperature is 0: greedy completions are all alike"),
         ):
@@ -95,6 +98,10 @@ class Exercises(Eval):
     @property
     def reads(self) -> tuple[str, ...]:  # type: ignore[override]
         return (TRAIN,) if self.contamination else ()
+
+    def glimpse(self) -> Exercises:
+        items = self.glimpse_items if self.limit is None else min(self.limit, self.glimpse_items)
+        return replace(self, limit=items, samples=1, k=(1,), temperature=0.0, contamination=False)
 
     @abstractmethod
     def items(self, folder: Path | None) -> list[Item]:

@@ -1,7 +1,8 @@
 """A model and prompts to texts: batched, with a KV cache, the same texts whatever the batch.
 
 In: prompts and `Sampling`. Out: a `Completion` for each, in their order. Prompts are sorted by length, cut into batches of
-`rows`, padded on the left; a row that has ended leaves its batch, so the last long text does not pay for the others.
+`rows`, padded on the left; a row that has ended leaves its batch, so the last long text does not pay for the others. The
+weights are packed for writing once, when the generator is made: what is done to the module afterwards is not seen.
 Guarantees: a prompt's random numbers are its own (see `sampling`), its positions count from its first token, and padding is
 seen by nobody; so batch size and order change logits by rounding only. On a CPU in fp32 the ids are the same by test.
 Context: a text ends with "context" when it has filled the model's positions; a longer prompt is refused or cut, as
@@ -13,6 +14,7 @@ into a running batch (worth it for a server; here the sorted batches are nearly 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -23,7 +25,6 @@ from minisc.core.errors import UserError
 from minisc.generation.prompt import Prompt, encode
 from minisc.generation.sampling import Chooser, Sampling
 from minisc.generation.writing import Writing
-from minisc.model.cache import Cache
 
 if TYPE_CHECKING:
     from minisc.tokenizer.base import Tokenizer
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 # A new file, a new repository, a hole elsewhere: nothing after these belongs to the text. Placeholders such as <EMAIL> do.
 ENDS = ("<|endoftext|>", "<file_sep>", "<repo_name>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
 ROWS = 32  # of a batch: changes speed and memory
+# Parameters below which a CPU writes with one thread: a step is a hundred products of some 20 microseconds, and threads that
+# meet after each lose more than they save (6.1M parameters: 2.5 ms a step with one; with two 2.6 ms at rest, 36 ms beside others).
+ONE_THREAD = 32_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +49,26 @@ class Completion:
     cut_tokens: int = 0  # of the prompt, see Sampling.long_prompt
 
 
+class Reading(Protocol):
+    """One batch of texts, read as they grow."""
+
+    def read(self, ids: Tensor) -> Tensor: ...  # [B, T] -> logits [B, V] of the next token
+    def keep(self, rows: Tensor) -> None: ...
+
+
+class Packed(Protocol):
+    """A network's weights, laid out for writing."""
+
+    def open(self, pads: Tensor | None) -> Reading: ...  # [B]: ids of padding at the left
+
+
 class Network(Protocol):
     """What generation needs of a network."""
 
-    spec: Any  # max_positions, and window where attention has one
+    spec: Any  # max_positions
     vocab_size: int
 
-    def hidden(self, ids: Tensor, segments: Tensor | None, cache: Cache | None, positions: Tensor | None) -> Tensor: ...  # [B, T, H]
-    def logits(self, hidden: Tensor) -> Tensor: ...  # [..., V]
+    def packed(self) -> Packed: ...
 
 
 @dataclass(slots=True)
@@ -68,19 +84,20 @@ class Generator:
     """Completes prompts with one network and its tokenizer. Not for use by several threads at once."""
 
     def __init__(self, module: nn.Module, tokenizer: Tokenizer, *, rows: int = ROWS) -> None:
-        self._network = cast(Network, module)
+        network = cast(Network, module)
         self._tokenizer = tokenizer
         self._rows = rows
         self._device = next(module.parameters()).device
-        self._positions = int(self._network.spec.max_positions)
-        self._window = getattr(self._network.spec, "window", None)
+        self._positions = int(network.spec.max_positions)
         self._ends = {tokenizer.special[name]: name for name in ENDS}
-        if self._network.vocab_size < tokenizer.vocab_size:
+        if network.vocab_size < tokenizer.vocab_size:
             raise UserError(
-                f"the tokenizer does not fit the model: it has {tokenizer.vocab_size:,} tokens, the model knows {self._network.vocab_size:,}",
+                f"the tokenizer does not fit the model: it has {tokenizer.vocab_size:,} tokens, the model knows {network.vocab_size:,}",
                 where=str(tokenizer.path),
                 do="name the tokenizer that the model was trained with: inputs.tokenizer=<artifact>",
             )
+        self._packed = network.packed()
+        self._alone = self._device.type == "cpu" and sum(one.numel() for one in module.parameters()) < ONE_THREAD
 
     def complete(self, prompts: Sequence[Prompt], settings: Sampling) -> list[Completion]:
         """One completion a prompt, in order. Raises UserError for a prompt that does not fit, before anything is generated."""
@@ -111,37 +128,46 @@ class Generator:
 
     def _steps(self, rows: list[_Row], settings: Sampling) -> Iterator[None]:
         """Write all rows to their ends; yields after each token."""
-        with torch.inference_mode():
-            cache = Cache(self._window)
-            chooser = Chooser(settings, [row.ids for row in rows], [row.key for row in rows], self._tokenizer.vocab_size, self._device)
-            ids, positions = self._padded(rows)
-            while True:
-                hidden = self._network.hidden(ids, None, cache, positions)[:, -1]  # [B, H]
-                logits = self._network.logits(hidden)[:, : self._tokenizer.vocab_size]  # an imported model's may be padded
-                chosen = chooser.choose(logits.float())
-                for row, token in zip(rows, chosen, strict=True):
+        ids, pads = self._padded(rows)
+        reading = self._packed.open(pads)
+        chooser = Chooser(settings, [row.ids for row in rows], [row.key for row in rows], self._tokenizer.vocab_size, self._device)
+        while rows:
+            with torch.inference_mode(), _threads(1 if self._alone else None):
+                logits = reading.read(ids)[:, : self._tokenizer.vocab_size]  # an imported model's may be padded
+                chosen = chooser.choose(logits.float())  # [B]
+                told = chosen.tolist()
+                for row, token in zip(rows, told, strict=True):
                     row.writing.take(token, self._tokenizer.decode_bytes([token]))
-                yield
                 alive = [at for at, row in enumerate(rows) if not row.writing.ending]
-                if not alive:
-                    return
-                if len(alive) < len(rows):
-                    rows = [rows[at] for at in alive]
-                    cache.select(torch.tensor(alive, device=self._device))
+                ids = chosen[:, None]
+                if 0 < len(alive) < len(rows):
+                    kept = torch.tensor(alive, device=self._device)
+                    ids = ids[kept]
+                    reading.keep(kept)
                     chooser.select(alive)
-                ids = torch.tensor([[chosen[at]] for at in alive], device=self._device)
-                if positions is not None:
-                    positions = torch.tensor([[len(row.ids) + len(row.writing.tokens) - 1] for row in rows], device=self._device)
+            yield
+            rows = [rows[at] for at in alive]
 
     def _padded(self, rows: Sequence[_Row]) -> tuple[Tensor, Tensor | None]:
-        """Ids [B, T], and where each stands in its own text, -1 for padding; None when all rows are equally long."""
+        """Ids [B, T], and how many of each row's are padding [B]; None when all rows are equally long."""
         longest = max(len(row.ids) for row in rows)
         pads = [longest - len(row.ids) for row in rows]
         ids = torch.tensor([[self._tokenizer.eot] * pad + row.ids for pad, row in zip(pads, rows, strict=True)], device=self._device)
-        if not any(pads):
-            return ids, None
-        places = [[-1] * pad + list(range(len(row.ids))) for pad, row in zip(pads, rows, strict=True)]
-        return ids, torch.tensor(places, device=self._device)
+        return ids, torch.tensor(pads, device=self._device) if any(pads) else None
+
+
+@contextmanager
+def _threads(count: int | None) -> Iterator[None]:
+    """Let torch work with so many threads meanwhile; None: as many as it has."""
+    before = torch.get_num_threads()
+    if count is None or count == before:
+        yield
+        return
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _completion(row: _Row) -> Completion:

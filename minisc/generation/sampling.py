@@ -75,19 +75,20 @@ class Chooser:
             for row, ids in enumerate(prompts):
                 self._seen[row, list(ids)] = True
 
-    def choose(self, logits: Tensor) -> list[int]:
-        """The next id of each row from logits [B, V] in fp32."""
+    def choose(self, logits: Tensor) -> Tensor:
+        """The next id of each row, [B], from logits [B, V] in fp32."""
         if self._seen is not None:
             penalty = self._settings.repetition_penalty
             logits = torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
         if self._draws is None:
             chosen = logits.argmax(dim=-1)
         else:
-            chosen = draw(logits.cpu() / self._settings.temperature, self._draws[:, self._at], self._settings.top_k, self._settings.top_p)
+            uniform = self._draws[:, self._at]
+            chosen = draw(logits.cpu() / self._settings.temperature, uniform, self._settings.top_k, self._settings.top_p).to(logits.device)
         self._at += 1
         if self._seen is not None:
-            self._seen.scatter_(1, chosen.to(logits.device)[:, None], True)
-        return chosen.tolist()
+            self._seen.scatter_(1, chosen[:, None], True)
+        return chosen
 
     def select(self, rows: Sequence[int]) -> None:
         at = list(rows)

@@ -18,8 +18,11 @@ from minisc.core import durable
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.budget import tokens_of
 from minisc.core.errors import UserError
+from minisc.core.fingerprint import free
 from minisc.core.step import Context, Cost, Step
+from minisc.evals.base import Eval
 from minisc.model.base import ModelSpec
+from minisc.steps.glimpses import looker
 from minisc.tokens.reader import Reader
 from minisc.trainer.fit import Fit
 
@@ -34,6 +37,8 @@ class Training(Step):
     trainer: Fit
     budget: str
     seed: int
+    evals: dict[str, Eval] = free()  # what `trainer.eval_every` asks for; the weights do not depend on it
+    benchmarks: str | None = free()
 
     def training_cost(self, model: ModelSpec, held: Mapping[str, float]) -> Cost:
         """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's."""
@@ -67,6 +72,7 @@ class Training(Step):
             spec=model, vocab_size=tokenizer.vocab_size, windows=windows, budget_tokens=budget,
             bytes_per_token=sum(store.bytes for store in stores) / held, seed=self.seed, scratch=work.scratch, metrics=work.path / "metrics.jsonl",
             event_dirs=work.context.run / EVENTS, speak=work.context.speak, init_from=init_from,
+            looker=looker(self.evals, self.benchmarks, tokens, tokenizer, work) if self.trainer.eval_every else None,
         )  # fmt: skip
         save(work.path, told.module, model, tokenizer.vocab_size)
         return {**told.figures, "epochs": budget / held}

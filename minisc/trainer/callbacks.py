@@ -1,6 +1,6 @@
 """What happens around optimizer steps: the curve, the bar, the check for NaN, the checkpoint.
 
-`Watch` writes a row of the curve every `log_every` steps and advances the bar; `Keep` writes a checkpoint when `checkpoint_every`
+`Watch` writes a row of the curve every `log_every` steps, with what a look found where one is due, and advances the bar; `Keep` writes a checkpoint when `checkpoint_every`
 seconds have passed, and after the last step. Both act on whole optimizer steps only.
 """
 
@@ -23,6 +23,7 @@ from minisc.trainer import checkpoint as checkpoints
 from minisc.trainer.batches import Loader, Plan
 from minisc.trainer.checkpoint import Checkpoint
 from minisc.trainer.events import Events, Row, line
+from minisc.trainer.look import Look
 from minisc.trainer.module import Training
 
 
@@ -57,6 +58,10 @@ class Clock:
     def seconds(self) -> float:
         return self.earlier + time.perf_counter() - self.start
 
+    def skip(self, seconds: float) -> None:
+        """What has just passed was no training."""
+        self.start += seconds
+
     @property
     def waited(self) -> float:
         return self.earlier_wait + self.loader.waited
@@ -67,11 +72,11 @@ class Watch(StepCallback):
 
     def __init__(
         self, clock: Clock, bar: Bar, metrics: Path, events: Events | None, *, log_every: int, bytes_per_token: float,
-        flops_per_token: float, peak_flops: float | None, plan: Plan,
+        flops_per_token: float, peak_flops: float | None, plan: Plan, look: Look | None = None,
     ) -> None:  # fmt: skip
         self._clock, self._bar, self._metrics, self._events = clock, bar, metrics, events
         self._log_every, self._plan, self._bytes_per_token = log_every, plan, bytes_per_token
-        self._flops_per_token = flops_per_token
+        self._flops_per_token, self._look = flops_per_token, look
         self._peak = peak_flops * plan.ranks if peak_flops else None
         self._mark: tuple[int, float, float] | None = None  # step, seconds, waited at the last row
         self._pending: tuple[int, Tensor] | None = None
@@ -81,10 +86,12 @@ class Watch(StepCallback):
         self._mark = (module.done, self._clock.seconds, self._clock.waited)
 
     def on_step(self, trainer: Any, module: Training) -> None:
-        due = module.done == 1 or module.done % self._log_every == 0 or module.done == self._plan.steps
+        looks = self._look is not None and self._look.due(module.done)
+        due = module.done == 1 or module.done % self._log_every == 0 or module.done == self._plan.steps or looks
         self._check(module, now=due)
         if due:
-            self._write(self._row(trainer, module), rank=trainer.global_rank)
+            row = self._row(trainer, module)
+            self._write(row | self._seen(module) if looks and not trainer.global_rank else row, rank=trainer.global_rank)
         self._bar.advance(self._plan.tokens_per_step)
 
     def _check(self, module: Training, *, now: bool) -> None:
@@ -115,6 +122,12 @@ class Watch(StepCallback):
             "data_wait": (now[2] - waited) / passed,
             "seconds": now[1],
         }
+
+    def _seen(self, module: Training) -> dict[str, float]:
+        assert self._look is not None, "somebody looks"
+        figures, seconds = self._look.take(module.network, module.done)
+        self._clock.skip(seconds)
+        return figures
 
     def _write(self, row: Row, rank: int) -> None:
         self.last = dict(row)

@@ -32,10 +32,11 @@ class Events:
         self._began = began
 
     def row(self, row: Row) -> None:
-        """One scalar a figure, under `train/<name>`."""
+        """One scalar a figure, under `train/<name>`; what a look found keeps its own name, `glimpse/<name>`."""
         values = [
-            Summary.Value(tag=f"train/{name}", simple_value=value) for name, value in row.items() if name != "step" and value is not None
-        ]
+            Summary.Value(tag=name if "/" in name else f"train/{name}", simple_value=value)
+            for name, value in row.items() if name != "step" and value is not None
+        ]  # fmt: skip
         wall_time = self._began + float(row.get("seconds", 0.0))
         self._writer.add_event(Event(wall_time=wall_time, step=int(row["step"]), summary=Summary(value=values)))
 

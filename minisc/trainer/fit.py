@@ -6,7 +6,9 @@ Guarantees: killed at any time and called again on the same folders, it ends wit
 kind of device with the same number of threads; the curve shows every step once. With another micro batch or number of
 devices the windows of each step stay the same, and the weights are the same to rounding.
 Not in the fingerprint: what machine `auto` finds. A model trained on a CPU is the same model to rounding on a GPU, and nobody
-wants to train for days again because torch was updated; the figures record device, format, threads and torch's version.
+wants to train for days again because torch was updated; the figures record device, format, threads and torch's version. Nor
+`eval_every`: the weights are bitwise the same with it and without, and nobody wants to train again in order to look closer;
+a model that comes from the store shows the looks that were taken when it was trained.
 The work is done in `loop.py`, imported by `train` alone: lightning takes seconds that a plan should not pay.
 """
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from minisc.trainer.batches import Windows
+    from minisc.trainer.look import Looker
     from minisc.trainer.loop import Job
 
 _CHOICES = {
@@ -34,7 +37,7 @@ _CHOICES = {
     "compile": ("auto", "yes", "no"), "accelerator": ("auto", "cpu", "gpu", "mps"),
 }  # fmt: skip
 _POSITIVE = ("max_lr", "muon_ratio", "eps", "batch_tokens", "devices", "log_every")
-_FROM_ZERO = ("weight_decay", "warmup", "decay", "checkpoint_every", "workers", "fast_dev_run", "overfit_batches")
+_FROM_ZERO = ("weight_decay", "warmup", "decay", "checkpoint_every", "eval_every", "workers", "fast_dev_run", "overfit_batches")
 PROFILERS = (None, "simple", "advanced", "pytorch")
 _SHARES = ("muon_momentum", "floor")
 
@@ -77,6 +80,7 @@ class Fit:
     cluster: str | None = free()
     checkpoint_every: float = free()
     log_every: int = free()
+    eval_every: int = free()
     workers: int = free()
     profiler: str | None = free()
 
@@ -108,12 +112,14 @@ class Fit:
     def train(
         self, *, spec: ModelSpec, vocab_size: int, windows: Windows, budget_tokens: int, bytes_per_token: float, seed: int, scratch: Path,
         metrics: Path, event_dirs: Path | None, speak: Speaker, init_from: Path | None,
+        looker: Looker | None = None,
     ) -> TrainResult:  # fmt: skip
         """Train for `budget_tokens`, rounded up to whole steps; goes on from the checkpoint in `scratch` if there is one.
 
         `windows.batch(first_index, count)` gives ids, targets and segments, int32 [count, T]; it is asked for any index up to
         the budget. `bytes_per_token` turns the loss into bits per byte. `metrics` is the curve's file, `event_dirs` the
-        TensorBoard folder of this run. `init_from`: a model folder to start from instead of random weights.
+        TensorBoard folder of this run. `init_from`: a model folder to start from instead of random weights. `looker` gives
+        the figures of a look every `eval_every` steps (see `look.py`).
         Raises UserError when the windows are longer than the model takes, hold ids outside its vocabulary, when `init_from`
         is another network, when no such accelerator is there, and when training diverges.
         """
@@ -122,6 +128,7 @@ class Fit:
         job = loop.Job(
             spec=spec, vocab_size=vocab_size, windows=windows, budget_tokens=budget_tokens, bytes_per_token=bytes_per_token, seed=seed,
             scratch=scratch, metrics=metrics, event_dir=event_dirs, speak=speak, init_from=init_from,
+            looker=looker if self.eval_every else None,
         )  # fmt: skip
         network, figures = self._start()(self, job)
         return TrainResult(network, figures)

@@ -32,6 +32,7 @@ from minisc.model.base import ModelSpec
 from minisc.trainer import batches, checkpoint, device, events, optimizer, schedule
 from minisc.trainer.batches import Loader, Plan, Windows
 from minisc.trainer.callbacks import Clock, Count, Keep, Watch
+from minisc.trainer.look import Look, Looker
 from minisc.trainer.module import Training
 from minisc.trainer.seat import ALONE, Seat
 
@@ -57,6 +58,7 @@ class Job:
     event_dir: Path | None
     speak: Speaker
     init_from: Path | None
+    looker: Looker | None = None
 
 
 def run(fit: Fit, job: Job, seat: Seat = ALONE) -> tuple[nn.Module, Figures]:
@@ -87,7 +89,7 @@ def _run(fit: Fit, job: Job, seat: Seat) -> tuple[nn.Module, Figures]:
             with job.speak.progress("training", float((plan.steps - module.done) * plan.tokens_per_step), "tokens") as bar:
                 flops = job.spec.flops_per_token(job.vocab_size, plan.seq_len)
                 watch = Watch(clock, bar, job.metrics, shown, log_every=fit.log_every, bytes_per_token=job.bytes_per_token,
-                              flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan)  # fmt: skip
+                              flops_per_token=flops, peak_flops=machine.peak_flops, plan=plan, look=_look(fit, job, plan))  # fmt: skip
                 callbacks = [Count(), watch, Keep(clock, job.metrics, job.scratch, fit.checkpoint_every)]
                 _trainer(fit, seat, machine, plan, callbacks, job).fit(module, train_dataloaders=loader)
     elif job.event_dir is not None:
@@ -166,6 +168,12 @@ def _profiler(fit: Fit, job: Job) -> Any:
     more = {"export_to_chrome": False} if fit.profiler == "pytorch" else {}
     job.speak.line(f"profile of the training: {job.event_dir.parent / 'fit-profile.txt'}")
     return kinds[fit.profiler](dirpath=job.event_dir.parent, filename="profile", **more)
+
+
+def _look(fit: Fit, job: Job, plan: Plan) -> Look | None:
+    if job.looker is None:
+        return None
+    return Look(every=fit.eval_every, steps=plan.steps, spec=job.spec, vocab_size=job.vocab_size, figures=job.looker)
 
 
 def _say(job: Job, machine: device.Machine, plan: Plan, found: checkpoint.Checkpoint | None) -> None:

@@ -60,7 +60,7 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
     """`loop.run` on `fit.devices` devices of this machine. Raises UserError when one of the ranks dies."""
     port = free_port()
     seats = [Seat(rank=rank, ranks=fit.devices, here=fit.devices, port=port) for rank in range(fit.devices)]
-    quiet = replace(job, speak=Silent(), event_dir=None)
+    quiet = replace(job, speak=Silent(), event_dir=None, looker=None)
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=_follow, args=(fit, quiet, seat), name=f"rank {seat.rank}") for seat in seats[1:]]
     with _threads(fit.devices), _company(others) as dead:

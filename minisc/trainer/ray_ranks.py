@@ -57,7 +57,7 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
             address, port = ray.get(ranks[0].place.remote())
             seats = [Seat(rank=rank, ranks=fit.devices, here=1, address=address, port=port) for rank in range(fit.devices)]
             with _mark(job.scratch) as mark:
-                quiet = replace(job, speak=Silent(), event_dir=None)
+                quiet = replace(job, speak=Silent(), event_dir=None, looker=None)
                 heard = replace(job, speak=_Relay(ear))
                 sent = [
                     rank.train.remote(fit, heard if not seat.rank else quiet, seat, mark) for rank, seat in zip(ranks, seats, strict=True)

@@ -34,7 +34,9 @@ DOCS = [doc(at, TEXTS[at % 3] * (1 + at % 4) + f"# {at}\n", repo=f"repo{at % 5}"
 
 
 def scored(documents: Iterable[Doc] = DOCS, scratch: Path = Path("never-used"), **changed: float) -> Scores:
-    evaluation = BitsPerByte(**{"max_bytes": 10**9, "context": 64, "stride": 0.5, "seed": 0, "batch_tokens": 512, **changed})
+    evaluation = BitsPerByte(
+        **{"max_bytes": 10**9, "context": 64, "stride": 0.5, "seed": 0, "batch_tokens": 512, "glimpse_bytes": 50, **changed}
+    )
     held = list(documents)
     module = network()
     subject = Subject(
@@ -105,7 +107,7 @@ def test_a_fitted_dictionary_gives_the_size_of_xz_9() -> None:
 
 
 def test_batch_size_is_no_part_of_the_fingerprint() -> None:
-    one, two = (BitsPerByte(max_bytes=1, context=2, stride=1.0, seed=0, batch_tokens=tokens) for tokens in (1, 2))
+    one, two = (BitsPerByte(max_bytes=1, context=2, stride=1.0, seed=0, batch_tokens=tokens, glimpse_bytes=1) for tokens in (1, 2))
     assert describe(one) == describe(two)
 
 

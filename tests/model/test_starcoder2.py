@@ -1,4 +1,4 @@
-"""StarCoder2 as settings and as a network: sizes, costs, masks, the cache."""
+"""StarCoder2 as settings and as a network: sizes, costs, masks."""
 
 from __future__ import annotations
 
@@ -9,11 +9,8 @@ from typing import Any
 import pytest
 import torch
 import transformers
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from minisc.core.errors import BadInput, UserError
-from minisc.model.cache import Cache
 from minisc.model.starcoder2 import Starcoder2
 from tests.model.sizes import size, small
 
@@ -128,53 +125,6 @@ def test_segments_keep_documents_apart() -> None:
     apart = torch.cat([net.hidden(text[:, :10]), net.hidden(text[:, 10:])], dim=1)  # RoPE is relative: positions need not restart
     assert torch.allclose(together, apart, atol=1e-5)
     assert not torch.allclose(together, net.hidden(text), atol=1e-2)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("window", [None, 7])
-def test_the_cache_gives_what_reading_at_once_gives(window: int | None) -> None:
-    net, text = network(small(window=window)), ids(2, 50)
-    cache, parts = Cache(window), []
-    for start, end in [(0, 13), (13, 14), (14, 20), *((t, t + 1) for t in range(20, 50))]:
-        parts.append(net(text[:, start:end], cache=cache))
-    assert torch.allclose(torch.cat(parts, dim=1), net(text), atol=1e-5)
-    assert cache.seen == 50
-    assert cache.positions is not None
-    assert cache.positions.shape[1] <= (50 if window is None else 2 * window + 1)
-
-
-@torch.no_grad()
-@settings(deadline=None, max_examples=20)
-@given(
-    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=4),
-    left=st.booleans(),
-    window=st.sampled_from([None, 4]),
-    more=st.integers(1, 12),
-)
-def test_padding_on_either_side_changes_nothing(lengths: list[int], left: bool, window: int | None, more: int) -> None:
-    net, longest = network(small(window=window)), max(lengths)
-    texts = ids(len(lengths), longest + more)
-    prompt, where = torch.zeros(len(lengths), longest, dtype=torch.long), torch.full((len(lengths), longest), -1)
-    for row, length in enumerate(lengths):
-        part = slice(longest - length, longest) if left else slice(0, length)
-        prompt[row, part], where[row, part] = texts[row, :length], torch.arange(length)
-    cache = Cache(window)
-    net.hidden(prompt, None, cache, where)
-    for step in range(more):
-        positions = torch.tensor([[length + step] for length in lengths])
-        logits = net(torch.gather(texts, 1, positions), None, cache, positions)
-    for row, length in enumerate(lengths):
-        assert torch.allclose(logits[row, -1], net(texts[row : row + 1, : length + more])[0, -1], atol=1e-5)
-
-
-@torch.no_grad()
-def test_rows_can_leave_the_cache() -> None:
-    net, text = network(small()), ids(3, 12)
-    cache = Cache()
-    net(text[:, :10], cache=cache)
-    cache.select(torch.tensor([2, 0]))
-    logits = net(text[[2, 0], 10:], cache=cache)
-    assert torch.allclose(logits, net(text)[[2, 0], 10:], atol=1e-5)
 
 
 def test_loss_counts_only_targets_inside() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from minisc.core.artifact import Artifact
 from minisc.core.step import Context, Step
+from minisc.evals.base import Eval
 from minisc.evals.bits_per_byte import BitsPerByte
 from minisc.model.starcoder2 import Starcoder2
 from minisc.steps.collect import Collect
@@ -27,12 +28,17 @@ MODEL: dict[str, Any] = {
 FIT: dict[str, Any] = {
     "optimizer": "adamw", "max_lr": 3e-3, "muon_ratio": 1.0, "muon_momentum": 0.95, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.1, "clip": 1.0,
     "schedule": "wsd", "warmup": 0.1, "decay": 0.4, "floor": 0.0, "batch_tokens": 512, "micro_batch": None, "doc_mask": False, "precision": "fp32",
-    "compile": "no", "accelerator": "cpu", "devices": 1, "cluster": None, "checkpoint_every": 1000.0, "log_every": 1, "workers": 0,
+    "compile": "no", "accelerator": "cpu", "devices": 1, "cluster": None, "checkpoint_every": 1000.0, "log_every": 1, "eval_every": 0, "workers": 0,
     "fast_dev_run": False, "overfit_batches": 0, "profiler": None,
 }  # fmt: skip
 READER: dict[str, Any] = {
     "seq_len": 64, "seed": 0, "order": "file", "names_rate": 0.0, "fim_group_rate": 1.0, "fim_rate": 0.5, "fim_spm_rate": 0.5, "slack": 16, "weights": [],
 }  # fmt: skip
+
+
+EVALS: dict[str, Eval] = {
+    "bits_per_byte": BitsPerByte(max_bytes=4000, context=64, stride=0.5, seed=0, batch_tokens=1024, glimpse_bytes=1000)
+}
 
 
 def rows() -> list[list[dict[str, Any]]]:
@@ -44,8 +50,11 @@ def steps(**changes: Any) -> dict[str, Step]:
         "collect": Collect(source=made.Listed(given=rows()), seed=0, held_out=0.2, budget="20x"),
         "train_tokenizer": TrainTokenizer(tokenizer=Bpe(vocab_size=340, train_bytes=10**6, min_frequency=2, shrink=False, seed=0)),
         "pack": Pack(),
-        "pretrain": Pretrain(model=Starcoder2(**MODEL), tokens=Reader(**READER), trainer=Fit(**FIT), budget=changes.get("budget", "4k"), seed=0),
-        "evaluate": Evaluate(evals={"bits_per_byte": BitsPerByte(max_bytes=4000, context=64, stride=0.5, seed=0, batch_tokens=1024)}, benchmarks=None),
+        "pretrain": Pretrain(
+            model=Starcoder2(**MODEL), tokens=Reader(**READER), trainer=Fit(**FIT), budget=changes.get("budget", "4k"), seed=0,
+            evals=EVALS, benchmarks=None,
+        ),
+        "evaluate": Evaluate(evals=EVALS, benchmarks=None),
         "generate": Generate(
             prompts=changes.get("prompts"), examples=[{"name": "one", "text": "def f("}, {"name": "two", "text": "a = ", "suffix": "\n"}],
             max_new_tokens=8, temperature=0.0, top_k=0, top_p=1.0, repetition_penalty=1.0, seed=0,

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+import pty
+import re
+import select
 import signal
 import socket
+import subprocess
+import sys
+import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +29,7 @@ from minisc.generation.sampling import Sampling
 from minisc.model.base import load
 from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts, visible
 from minisc.tokenizer.base import Tokenizer
-from tests import made
+from tests import made, road
 
 SETTINGS: dict[str, Any] = {"max_new_tokens": 12, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 0}
 Road = tuple[dict[str, Artifact], Context]
@@ -141,3 +151,101 @@ def test_ctrl_c_is_lent_for_a_conversation_and_given_back() -> None:
 def test_bad_settings_are_found_before_a_question_is_asked(finished: Road, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="top_p lies above 0"):
         made.run({"complete": Complete(**{**SETTINGS, "top_p": 0.0})}, made.context(tmp_path), model=str(finished[0]["pretrain"].path))
+
+
+@pytest.mark.system
+def test_a_person_at_a_terminal(finished: Road, tmp_path: Path) -> None:
+    """The real command line behind a pseudo-terminal: prompt, streamed answer, Ctrl-C while it writes, Ctrl-D, the kept session.
+
+    Nothing here waits without an end: reading, typing and the program's own end have deadlines, and whatever happens the
+    program is killed with all that it started.
+    """
+    words = [sys.executable, "-m", "minisc", "steps=[complete]", f"inputs.model={finished[0]['pretrain'].path}", f"out={tmp_path}"]
+    with Screen([*words, "steps.complete.max_new_tokens=40"]) as screen:
+        screen.until(">>> ")
+        screen.type("def f(x)\x7f):\n")  # a key of line editing: rub out and type again
+        screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
+        screen.type(":temperature 1\n")
+        screen.until(">>> ")
+        for attempt in range(8):  # a text may end by itself before the key arrives: then another is asked for
+            screen.type(f":seed {attempt}\n")
+            screen.until(">>> ")
+            screen.type(":max_new_tokens 100000\n")
+            screen.until(">>> ")
+            screen.type("x = 1\n")
+            screen.until("x = 1\r\n[^>]")
+            screen.type("\x03")
+            ended = screen.until(r"\[(interrupted|length|end|context)[^\]]*\]\r\n>>> |:quit leaves\)\r\n>>> ")
+            if "interrupted" in ended:
+                break
+        else:
+            raise AssertionError(f"Ctrl-C never met a completion: {screen.text[-2000:]!r}")
+        screen.type(":max_new_tokens 8\n")
+        screen.until(">>> ")
+        screen.type(":fim\nreturn \n\nx\n\n")
+        screen.until(r"\[(length|end|context)[^\]]*\]\r\n>>> ")
+        screen.type("\x04")
+        assert screen.ended() == 0, screen.text
+    samples = json.loads(next(tmp_path.glob("store/complete/*/samples.json")).read_text())
+    assert (samples[0]["prompt"], samples[0]["suffix"]) == ("def f(x):", None)
+    assert (samples[-1]["prompt"], samples[-1]["suffix"]) == ("return \n", "x\n")
+    assert "interrupted" in {one["finish_reason"] for one in samples}
+    assert "Traceback" not in screen.text
+
+
+class Screen:
+    """What a program behind a pseudo-terminal has shown, and the keyboard before it."""
+
+    def __init__(self, words: list[str], seconds: float = 240) -> None:
+        self._end = time.monotonic() + seconds
+        self._master, slave = pty.openpty()
+        os.set_blocking(self._master, False)
+        self._process = subprocess.Popen(
+            words, stdin=slave, stdout=slave, stderr=slave, env={**road.environment(), "TERM": "xterm"}, start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )  # fmt: skip
+        os.close(slave)
+        self.text, self._seen = "", 0
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process.poll() is None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        os.close(self._master)
+
+    def type(self, keys: str) -> None:
+        left = keys.encode()
+        while left:
+            assert select.select([], [self._master], [], self._left())[1], f"{keys!r} could not be typed"
+            left = left[os.write(self._master, left) :]
+
+    def until(self, pattern: str) -> str:
+        """Wait until the pattern is shown after what was waited for before; what was shown up to its end."""
+        while not (found := re.compile(pattern).search(self.text, self._seen)):
+            assert self._left() > 0, f"{pattern!r} was not shown: {self.text[self._seen :]!r}"
+            assert self._read(), f"{pattern!r} was not shown, and the program ended: {self.text[self._seen :]!r}"
+        told, self._seen = self.text[self._seen : found.end()], found.end()
+        return told
+
+    def ended(self) -> int:
+        """The exit status; reads on meanwhile, since a program that is not read from may never end."""
+        while self._process.poll() is None:
+            assert self._left() > 0, f"the program did not end: {self.text[self._seen :]!r}"
+            self._read()
+        return self._process.returncode
+
+    def _left(self) -> float:
+        return max(0.0, self._end - time.monotonic())
+
+    def _read(self) -> bool:
+        """Take what is shown, waiting a little; False when the other side is closed."""
+        if select.select([self._master], [], [], 0.2)[0]:
+            try:
+                self.text += os.read(self._master, 65536).decode(errors="replace")
+            except OSError:  # the program behind the terminal has ended
+                time.sleep(0.05)
+                return self._process.poll() is None
+        return True

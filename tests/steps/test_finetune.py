@@ -24,7 +24,12 @@ def steps(seq_len: int = 64) -> dict[str, Step]:
     return {
         **chosen,
         "finetune": Finetune(
-            tokens=replace(Reader(**small_road.READER), seq_len=seq_len), trainer=Fit(**small_road.FIT), budget="1k", seed=0
+            tokens=replace(Reader(**small_road.READER), seq_len=seq_len),
+            trainer=Fit(**small_road.FIT),
+            budget="1k",
+            seed=0,
+            evals={},
+            benchmarks=None,
         ),
     }
 

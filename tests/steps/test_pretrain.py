@@ -46,6 +46,41 @@ def test_live_and_cached_runs_show_the_same_curve(finished: tuple[dict[str, Arti
     assert artifacts["pretrain"].figures["parameters"] > 10_000
 
 
+def test_looks_during_training_change_no_weight_and_stand_in_the_curve(
+    finished: tuple[dict[str, Artifact], Context], tmp_path: Path
+) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    where = made.context(tmp_path)
+    steps = small_road.steps()
+    pretrain = cast(Pretrain, steps["pretrain"])
+    looking = {**steps, "pretrain": replace(pretrain, trainer=replace(pretrain.trainer, eval_every=3))}
+    model = made.run(looking, where)["pretrain"]
+    plain = finished[0]["pretrain"]
+    assert model.fingerprint == plain.fingerprint
+    assert model.file("model.safetensors").read_bytes() == plain.file("model.safetensors").read_bytes()
+    rows = [json.loads(line) for line in model.file("metrics.jsonl").read_text().splitlines()]
+    seen = [(row["step"], row["glimpse/bits_per_byte"]) for row in rows if "glimpse/bits_per_byte" in row]
+    assert [step for step, _ in seen] == [1, 3, 6, 8]
+    assert seen[-1][1] < seen[0][1]
+    assert rows[0]["glimpse/bytes_scored"] < 4000  # of the 4,000 that the evaluation itself reads
+    assert "scratch" not in {entry["name"].split("/")[0] for entry in model.manifest["files"]}
+    again = Context(out=where.out, run=tmp_path / "again", engine=where.engine, speak=Silent(), hashes=where.hashes)
+    made.run(looking, again)
+    for run in (where.run, again.run):
+        read = EventAccumulator(str(run / EVENTS)).Reload()
+        assert [(event.step, round(event.value, 4)) for event in read.Scalars("glimpse/bits_per_byte")] == [
+            (step, round(value, 4)) for step, value in seen
+        ]
+
+
+def test_a_look_without_an_evaluation_is_refused_before_training(finished: tuple[dict[str, Artifact], Context], tmp_path: Path) -> None:
+    pretrain = cast(Pretrain, small_road.steps()["pretrain"])
+    blind = replace(pretrain, trainer=replace(pretrain.trainer, eval_every=3), evals={}, seed=1)
+    with pytest.raises(UserError, match="none is chosen"):
+        made.run({"pretrain": blind}, made.context(tmp_path), tokens=str(finished[0]["pack"].path))
+
+
 def test_a_budget_above_the_data_is_said_with_both_numbers(tmp_path: Path) -> None:
     where = made.context(tmp_path)
     say_epochs(60_000, 10_000, where)
@@ -64,6 +99,8 @@ def test_samples_longer_than_the_model_takes_are_refused_before_anything_runs() 
             trainer=Fit(**small_road.FIT),
             budget="1M",
             seed=0,
+            evals={},
+            benchmarks=None,
         )
     assert caught.value.where == "seq_len=512, model.max_positions=256"
     assert caught.value.do.startswith("seq_len=256")

@@ -75,6 +75,35 @@ def test_stopped_and_resumed_it_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert curve(tmp_path / "cut") == curve(tmp_path / "whole")
 
 
+def test_looks_touch_neither_weights_nor_random_numbers_and_are_resumed(tmp_path: Path) -> None:
+    """A look that draws, switches and spoils what it is given; killed between two looks, the curve shows each once."""
+
+    def spoil(model: base.LoadedModel, step: int) -> dict[str, float]:
+        norm = float(sum(weight.detach().norm() for weight in model.module.parameters()))
+        torch.rand(step)
+        assert not model.module.training
+        with torch.no_grad():
+            for weight in model.module.parameters():
+                weight.zero_()
+        return {"norm": norm}
+
+    plain = train(fit(), tmp_path / "plain")
+    torch.manual_seed(4)
+    before = torch.get_rng_state()
+    looking = train(fit(eval_every=4), tmp_path / "looking", looker=spoil)
+    assert torch.equal(before, torch.get_rng_state())
+    with pytest.raises(Interrupted):
+        train(fit(eval_every=4, checkpoint_every=0), tmp_path / "cut", windows=Counting(fails_at=45), looker=spoil)
+    resumed = train(fit(eval_every=4), tmp_path / "cut", looker=spoil)
+    assert same(plain, looking) and same(plain, resumed)
+    seen = [[(row["step"], row["glimpse/norm"]) for row in read_rows(tmp_path / name / "metrics.jsonl") if "glimpse/norm" in row]
+            for name in ("looking", "cut")]  # fmt: skip
+    assert [step for step, _ in seen[0]] == [1, 4, 8, 12]
+    assert seen[0] == seen[1] and len({norm for _, norm in seen[0]}) == 4
+    assert describe(fit()) == describe(fit(eval_every=4))
+    assert not any("glimpse/norm" in row for row in read_rows(tmp_path / "plain" / "metrics.jsonl"))
+
+
 def test_the_curve_is_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
     whole = train(fit(log_every=1), tmp_path / "whole")
     folder = tmp_path / "cut"
