@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from minisc.core import ledger
 from minisc.report.story import Story
 
 SCRIPT = "<script>alert(1)</script>"
@@ -43,6 +44,8 @@ def waterfall(text: str = "def f():\n\tprint 'hello'   \n", repo: str = "six", p
             "reasons": {name: {"documents": n, "bytes": b} for name, (n, b) in reasons.items()},
         })  # fmt: skip
         seen, size = seen - gone, size - gone_bytes
+    dropped = {f"{row['stage']}/{name}": count["bytes"] // 4 for row in stages[1:] for name, count in row["reasons"].items()}
+    stages = ledger.with_tokens({"stages": stages}, dropped, size // 4)["stages"]
     names = ["MIT", "BSD-3-Clause", "Apache-2.0", "PSF-2.0", "MIT OR Apache-2.0", "ISC", "BSD-2-Clause", "0BSD", None]
     weights = [30, 26, 24, 9, 4, 3, 2, 1, 1]
     return {

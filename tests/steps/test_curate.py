@@ -148,7 +148,7 @@ def test_the_curated_corpus_says_who_has_to_be_named(tmp_path: Path) -> None:
     ]
     chosen: dict[str, Step] = {
         "collect": Collect(source=made.Listed(given=[rows]), seed=0, held_out=0.1, budget="20x"),
-        "curate": Curate(filters={"license": License(allow=[], unknown="keep", expected_drop=1)}),
+        "curate": Curate(filters={"license": License(allow=[], unknown="keep", scancode=None, scancode_seconds=60, expected_drop=1)}),
     }
     artifact = made.run(chosen, made.context(tmp_path))["curate"]
     assert pq.read_table(artifact.file("attribution.parquet")).to_pylist() == [{

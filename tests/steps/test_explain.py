@@ -28,7 +28,10 @@ ROWS = [
     made.row("octo/gpl", "other.py", "import os\n", license="GPL-3.0-only", license_evidence="metadata"),
     *(made.row(f"r{number}", "pkg/__init__.py", f"value = {number}\n") for number in range(30)),
 ]
-FILTERS = {"license": License(allow=[], unknown="keep", expected_drop=1), "exact_dup": ExactDup(normalized=False, expected_drop=1)}
+FILTERS = {
+    "license": License(allow=[], unknown="keep", scancode=None, scancode_seconds=60, expected_drop=1),
+    "exact_dup": ExactDup(normalized=False, expected_drop=1),
+}
 
 
 def road(rows: list[dict[str, Any]]) -> dict[str, Step]:

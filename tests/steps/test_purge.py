@@ -37,7 +37,7 @@ ROWS = [
 
 def filters(**first: Any) -> dict[str, Any]:
     return {
-        **first, "license": License(allow=[], unknown="keep", expected_drop=1), "syntax": Syntax(expected_drop=1),
+        **first, "license": License(allow=[], unknown="keep", scancode=None, scancode_seconds=60, expected_drop=1), "syntax": Syntax(expected_drop=1),
         "exact_dup": ExactDup(normalized=False, expected_drop=1),
     }  # fmt: skip
 
