@@ -90,4 +90,4 @@ def test_a_moved_corpus_is_the_same_corpus(corpus: tuple[Path, dict[str, int]], 
     """The leaves are names and contents, never locations."""
     small_corpus.make(tmp_path / "elsewhere" / corpus[0].name)
     told = road.run(tmp_path / "elsewhere" / corpus[0].name, finished[0], "plan_only=true")
-    assert told.count("in the store") == 7
+    assert told.count("in the store") == len(road.last_run(finished[0])["steps"]) - 1  # all but the report

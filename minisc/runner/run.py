@@ -183,7 +183,7 @@ def figures_of(done: Sequence[Done]) -> Figures:
     figures: Figures = {}
     owners: dict[str, str] = {}  # figure -> the kind of artifact that it tells of
     for item in done:
-        kind = item.artifact.kinds[0] if item.artifact else item.step
+        kind = item.artifact.kinds[0] if item.artifact and item.artifact.kinds else item.step
         for name, value in item.figures.items():
             other = owners.get(name, kind) != kind and figures[name] != value
             key = f"{item.step}_{name}" if other else name
