@@ -87,11 +87,12 @@ def test_looks_touch_neither_weights_nor_random_numbers_and_are_resumed(tmp_path
                 weight.zero_()
         return {"norm": norm}
 
-    plain = train(fit(), tmp_path / "plain")
     torch.manual_seed(4)
-    before = torch.get_rng_state()
+    plain = train(fit(), tmp_path / "plain")
+    left = torch.get_rng_state()
+    torch.manual_seed(4)
     looking = train(fit(eval_every=4), tmp_path / "looking", looker=spoil)
-    assert torch.equal(before, torch.get_rng_state())
+    assert torch.equal(left, torch.get_rng_state())
     with pytest.raises(Interrupted):
         train(fit(eval_every=4, checkpoint_every=0), tmp_path / "cut", windows=Counting(fails_at=45), looker=spoil)
     resumed = train(fit(eval_every=4), tmp_path / "cut", looker=spoil)
