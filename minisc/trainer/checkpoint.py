@@ -43,7 +43,6 @@ def save(scratch: Path, plan: Plan, checkpoint: Checkpoint) -> None:
 
 def load(scratch: Path, plan: Plan) -> Checkpoint | None:
     """The last checkpoint of the same plan, on the CPU; None where there is none."""
-    durable.sweep(scratch)
     if not (scratch / FILE).exists():
         return None
     try:

@@ -31,7 +31,7 @@ def test_two_ranks_learn_what_one_learns_to_rounding(tmp_path: Path) -> None:
         assert torch.allclose(tensor, weights(two)[name], atol=2e-3), name
     for first, second in zip(curve(tmp_path / "one"), curve(tmp_path / "two"), strict=True):
         assert second[:2] == first[:2] and second[2] == pytest.approx(first[2], abs=1e-3)
-    assert two.figures["tokens"] == one.figures["tokens"]
+    assert two.figures["tokens_trained"] == one.figures["tokens_trained"]
     assert sum("training starcoder2" in line for line in speak.lines) == 1
     assert not torch.distributed.is_initialized() and "LOCAL_RANK" not in os.environ
 
