@@ -24,7 +24,6 @@ import torch
 from lightning.pytorch import profilers
 from torch import nn
 
-from minisc.core import durable
 from minisc.core.artifact import Figures
 from minisc.core.errors import UserError
 from minisc.core.step import Speaker
@@ -71,8 +70,6 @@ def run(fit: Fit, job: Job, seat: Seat = ALONE) -> tuple[nn.Module, Figures]:
 def _run(fit: Fit, job: Job, seat: Seat) -> tuple[nn.Module, Figures]:
     machine = device.choose(accelerator=fit.accelerator, precision=fit.precision, compile_=fit.compile)
     plan = _plan(fit, job, machine)
-    if not seat.rank:
-        durable.sweep(job.scratch)
     found = checkpoint.load(job.scratch, plan)
     network = _network(job)
     if found is not None:
