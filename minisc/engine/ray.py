@@ -12,8 +12,8 @@ anything else that core/mirror.py takes), or a folder that every node sees under
 environment: they are not sent along, since Ray keeps what it is sent and shows it. The endpoint of a store can stand in its address.
 
 Why Ray Data and not plain tasks: its streaming executor bounds what is under way by the cluster's memory, and gives way to
-other work on the cluster. Price on one machine: some seconds to start, about 300 MB of memory for Ray itself;
-tests/benchmarks/bench_engines.py says at which size it pays.
+other work on the cluster. Price on one machine: some seconds to start, about 300 MB of memory for Ray itself. At which
+size it pays was not measured.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """kill -9 at a random moment of every step, again and again: run again, the same bytes.
 
-    python -m tests.benchmarks.kill_loop 10        ten kills a step
+    python -m tests.benchmarks.kill_loop 10            ten rounds a step
+    python -m tests.benchmarks.kill_loop 10 export     of this step only
 
-For each step the store is given what lies before it. The run is killed, with all its processes, at a moment drawn evenly over the
+For each step the store is given what lies before it, and the records of the run that made it (a card cites the command that trained). The run is killed, with all its processes, at a moment drawn evenly over the
 time that the step took undisturbed, counted from when its folder appears; the same line is run again and every file of every
 artifact compared by hash with an undisturbed run. Two of three rounds kill the second attempt too. What counts as inside: the
 step's folder was there, its manifest was not. Printed: a line a step; the exit status is 1 where any round ended in other bytes.
@@ -17,6 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests import road, small_corpus
@@ -60,6 +62,7 @@ def one(corpus: Path, whole: Path, seconds: float, step: str, chance: random.Ran
         out, kills, inside = Path(folder), 0, 0
         for earlier in STEPS[: STEPS.index(step)]:
             shutil.copytree(whole / "store" / earlier, out / "store" / earlier)
+        shutil.copytree(whole / "runs", out / "runs")
         for _ in range(chance.choice((1, 2, 2))):
             kills += 1
             inside += killed(corpus, out, step, chance.uniform(0, seconds))
@@ -68,7 +71,7 @@ def one(corpus: Path, whole: Path, seconds: float, step: str, chance: random.Ran
         return kills, inside, road.contents(out) == wanted
 
 
-def main(rounds: int) -> int:
+def main(rounds: int, steps: Sequence[str] = STEPS) -> int:
     chance, failed = random.Random(int(time.time())), 0
     with tempfile.TemporaryDirectory() as folder:
         corpus, whole = Path(folder) / "corpus", Path(folder) / "whole"
@@ -76,7 +79,7 @@ def main(rounds: int) -> int:
         small_corpus.make(corpus)
         road.run(corpus, whole, line_up_to(STEPS[-1]))
         seconds = {entry["step"]: entry["seconds"] for entry in road.last_run(whole)["steps"]}
-        for step in STEPS:
+        for step in steps:
             told = [one(corpus, whole, seconds[step], step, chance) for _ in range(rounds)]
             same = sum(equal for _, _, equal in told)
             failed += rounds - same
@@ -88,4 +91,4 @@ def main(rounds: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10))
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10, sys.argv[2:] or STEPS))
