@@ -2,8 +2,8 @@
 
 In: a text. Out: a number of tokens, as StarCoder2's kind of tokenizer makes them (digits one by one, GPT-2's byte-level words, 49,152 ids).
 How: bytes fall into five classes (letters, digits, spaces, line ends, the rest); tokens are a weighted sum of how many there are and of how
-many runs they form. The weights are least squares against such a tokenizer, trained on 31 MB of installed packages and tried on 5 MB others.
-Price: 200 MB/s and more, 2 % of a curation. Not for: the tokens that a model is trained on, which `pack` counts with its own tokenizer.
+many runs they form. The weights are least squares against such a tokenizer, trained on 31 MB of installed packages and tried on 5 MB of other
+files of the same packages. Price: small beside the filters; not measured alone. Not for: the tokens that a model is trained on, which `pack` counts with its own tokenizer.
 Rejected: bytes over a constant, which says nothing that the bytes do not say already; a real tokenizer at each drop (2 MB/s, and the
 corpus's own is learned from what is left).
 """
