@@ -52,7 +52,7 @@ from minisc.runner.costs import costs
 from minisc.runner.graph import plan
 from minisc.runner.run import Story, execute, figures_of
 from minisc.runner.shelf import CONF, RECIPES, recipes
-from minisc.runner.stopping import Stopped, behind, end_children, mind_signals, watch
+from minisc.runner.stopping import GOES_ON, Stopped, behind, end_children, mind_signals, watch
 from minisc.runner.sweep import sweep_table
 from minisc.runner.trouble import of_the_machine
 
@@ -87,7 +87,7 @@ def main() -> None:
             assert isinstance(error, Exception)
             sys.exit(_failed(error, terminal, None))
         end_children()
-        terminal.warn(f"{stopped.word}; the same line goes on where it stopped")
+        terminal.warn(f"{stopped.word}; {GOES_ON}")
         sys.exit(stopped.status)
     if _Sweep.failed:
         sys.exit(2)

@@ -30,6 +30,7 @@ from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.runs import STORY
 from minisc.core.step import Closing, Context, Cost, Done
 from minisc.runner.graph import Node
+from minisc.runner.stopping import still_wanted
 from minisc.runner.trouble import of_the_machine
 
 # Packages whose version can matter to a result.
@@ -50,6 +51,7 @@ def execute(nodes: Sequence[Node], story: Story, context: Context, costs: Mappin
     done: list[Done] = []
     artifacts: dict[str, Artifact] = {}
     for node in nodes:
+        still_wanted()
         start = time.monotonic()
         if isinstance(node.step, Closing):
             figures = node.step.look(done, context)
