@@ -16,6 +16,7 @@ import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from types import FrameType
 
@@ -49,8 +50,15 @@ def mind_signals() -> None:
         signal.signal(number, _stop)
 
 
+def _dropped(told: sys.UnraisableHookArgs) -> None:
+    """What Python prints of an error that it drops; a `Stopped` among them is raised again, and no news to anybody."""
+    if not isinstance(told.exc_value, Stopped):
+        sys.__unraisablehook__(told)
+
+
 def watch() -> None:
     """Start the thread that ends the process when `Stopped` does not."""
+    sys.unraisablehook = _dropped
     ours, theirs = socket.socketpair()
     for end in (ours, theirs):
         end.setblocking(end is ours)

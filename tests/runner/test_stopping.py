@@ -57,3 +57,4 @@ def test_a_signal_that_was_dropped_on_the_way_is_not_lost(next: str, status: int
     """Python drops what a `__del__` raises; the run stops at the next step, or when its time of grace is over, and says so."""
     told = subprocess.run([sys.executable, "-c", DROPPED.replace("{next}", next)], capture_output=True, text=True, timeout=15)
     assert told.stdout == "went on\n" and told.returncode == status and says in told.stderr, told.stderr
+    assert "Traceback" not in told.stderr, told.stderr
