@@ -3,17 +3,13 @@
 In: a command line. Out: a run. Everything that a run needs is built before its first step starts, so a bad value fails in
 the first seconds. Behind this file there are plain dataclasses, dictionaries, lists and numbers only.
 
-Hydra accepts `+recpie=tiny` as a new root key and runs the default: we refuse root keys that nobody declared. `_target_` is
-an import and a call: only targets under `minisc.` are built, and a key that the constructor does not know is named before
-anything runs. Rejected: `hydra.utils.instantiate`, whose next release but one wants a list of allowed targets at each call
-and which wraps our three-part errors in its own.
+Hydra accepts `+recpie=tiny` as a new root key and runs the default: we refuse root keys that nobody declared. Components are built by
+`runner/build.py`, which needs no Hydra.
 """
 
 from __future__ import annotations
 
 import fcntl
-import importlib
-import inspect
 import logging
 import multiprocessing
 import os
@@ -48,6 +44,7 @@ from minisc.core.remember import Hashes
 from minisc.core.runs import STORY
 from minisc.core.step import Context, Step
 from minisc.engine.base import Engine
+from minisc.runner.build import build
 from minisc.runner.costs import costs
 from minisc.runner.graph import plan
 from minisc.runner.run import Story, execute, figures_of
@@ -55,8 +52,6 @@ from minisc.runner.shelf import CONF, RECIPES, recipes
 from minisc.runner.stopping import GOES_ON, Stopped, behind, end_children, mind_signals, watch
 from minisc.runner.sweep import sweep_table
 from minisc.runner.trouble import of_the_machine
-
-ALLOWED = "minisc."  # what `_target_` may name
 
 
 def main() -> None:
@@ -316,38 +311,3 @@ def plain(cfg: DictConfig) -> dict[str, Any]:
         ) from error
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
-
-
-def build(node: Any, where: str) -> Any:
-    """Make the components that a plain configuration describes; what has no `_target_` stays plain data."""
-    if isinstance(node, list):
-        return [build(item, f"{where}[{at}]") for at, item in enumerate(node)]
-    if not isinstance(node, dict):
-        return node
-    built = {key: build(value, f"{where}.{key}") for key, value in node.items() if key != "_target_"}
-    if "_target_" not in node:
-        return built
-    target = _target(str(node["_target_"]), where)
-    known = inspect.signature(target).parameters
-    for key in built:
-        if key not in known:
-            raise UserError(f"there is no setting {key!r} in {where}", where=f"{where}.{key}={node[key]}", do=did_you_mean(key, known))
-    for name, parameter in known.items():
-        if parameter.default is parameter.empty and name not in built:
-            raise UserError(f"the setting {name!r} of {where} is missing", where=where, do=f"+{where}.{name}=<value>")
-    return target(**built)
-
-
-def _target(name: str, where: str) -> Any:
-    module, _, attribute = name.rpartition(".")
-    if not name.startswith(ALLOWED) or not all(part.isidentifier() for part in name.split(".")):
-        raise UserError(
-            f"a configuration may only name classes of minisc, not {name!r}", where=f"{where}._target_", do="name a class under minisc."
-        )
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"{name!r} cannot be loaded: {error}", where=f"{where}._target_", do="name a class under minisc.") from error
-    if not isinstance(found, type) or not found.__module__.startswith(ALLOWED):  # nor what one of our modules has imported
-        raise UserError(f"{name!r} is no class of minisc", where=f"{where}._target_", do="name a class under minisc.")
-    return found

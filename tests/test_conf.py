@@ -16,6 +16,7 @@ from omegaconf import OmegaConf
 
 from minisc import app
 from minisc.core.errors import UserError
+from minisc.runner import build
 from minisc.runner.shelf import CONF, RECIPES, recipes
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,7 +48,7 @@ def option(path: Path) -> tuple[dict[str, Any], str]:
 def test_option_is_bound_to_its_constructor(path: Path) -> None:
     node, name = option(path)
     attribute = node["_target_"].rpartition(".")[2]
-    target = app._target(node["_target_"], name)
+    target = build.target_of(node["_target_"], name)
     keys = {key for key in node if key != "_target_"}
     inspect.signature(target).bind(**{key: node[key] for key in keys})
     for parameter in inspect.signature(target).parameters.values():
@@ -81,7 +82,7 @@ def test_components_have_no_defaults_beside_yaml() -> None:
     seen = set()
     for path in OPTIONS:
         node, _ = option(path)
-        target = app._target(node["_target_"], "")
+        target = build.target_of(node["_target_"], "")
         if target in seen:
             continue
         seen.add(target)
