@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import small_corpus
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -34,3 +37,11 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("HF_TOKEN", "SWH_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     yield
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the small corpus of known fate."""
+    folder = tmp_path_factory.mktemp("corpus")
+    small_corpus.make(folder)
+    return folder

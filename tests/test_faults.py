@@ -14,17 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from tests import road, small_corpus
+from tests import road
 
 pytestmark = pytest.mark.system
 CURATE = "steps=[collect,curate,train_tokenizer,pack]"
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    small_corpus.make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

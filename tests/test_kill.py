@@ -10,16 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import road, small_corpus
+from tests import road
 
 STEPS = "steps=[collect,curate,train_tokenizer,pack,pretrain]"
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    small_corpus.make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,11 @@ from pathlib import Path
 import pytest
 
 from minisc.core.runs import read_run
-from tests import road, small_corpus
+from tests import road
 
 pytestmark = pytest.mark.system
 SWEEP = ("-m", "trainer.max_lr=1e-3,3e-3", "budget=8k", "steps=[collect,curate,train_tokenizer,pack,pretrain]")
 PLUGINS = {"joblib": "hydra_joblib_launcher", "submitit_local": "hydra_submitit_launcher", "ray": "hydra_ray_launcher"}
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    small_corpus.make(folder)
-    return folder
 
 
 def launcher(name: str) -> str:

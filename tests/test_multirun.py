@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from minisc import app
 from minisc.core.runs import read_run
-from tests import road, small_corpus
+from tests import road
 
 pytestmark = pytest.mark.system
 SWEEP = (
@@ -20,13 +20,6 @@ SWEEP = (
     "evals=[bits_per_byte]",
     "steps=[collect,curate,train_tokenizer,pack,pretrain,evaluate]",
 )
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    small_corpus.make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")

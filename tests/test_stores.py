@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from minisc.core import mirror
-from tests import bucket, road, small_corpus
+from tests import bucket, road
 
 pytestmark = pytest.mark.system
 STEPS = "steps=[collect,curate,train_tokenizer,pack]"
@@ -23,13 +23,6 @@ def server() -> Iterator[bucket.Server]:
     pytest.importorskip("moto")
     with bucket.served() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("corpus")
-    small_corpus.make(folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
