@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from minisc.core.silence import Silence
 from minisc.core.step import Bar
 
 
@@ -16,7 +17,7 @@ class Silent:
         self.tables: list[tuple[str, list[list[str]]]] = []
 
     def progress(self, label: str, total: float | None, unit: str = "") -> Bar:
-        return _Bar()
+        return Silence()
 
     def line(self, text: str) -> None:
         self.lines.append(text)
@@ -26,17 +27,3 @@ class Silent:
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         self.tables.append((title, [list(row) for row in rows]))
-
-
-class _Bar:
-    def advance(self, amount: float = 1) -> None:
-        return None
-
-    def say(self, text: str) -> None:
-        return None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        return None

@@ -10,13 +10,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from minisc.core.artifact import Artifact, Work
 from minisc.core.document import Doc
 from minisc.core.errors import UserError
 from minisc.core.parts import read_docs
-from minisc.core.step import Bar, Speaker
+from minisc.core.silence import Silence
+from minisc.core.step import Speaker
 from minisc.evals.base import Eval, Subject
 from minisc.release.provenance import lineage
 
@@ -64,38 +65,11 @@ def _documents(tokens: Sequence[Artifact], out: Path, split: str) -> Iterator[Do
         yield from read_docs(Artifact(out / "store" / made[-1].step / made[-1].fingerprint).files("kept"), split)
 
 
-class _Quiet:
+class _Quiet(Silence):
     """A speaker beside the bar of the training: warnings pass, bars and lines do not."""
 
     def __init__(self, speak: Speaker) -> None:
-        self._speak = speak
-
-    @property
-    def warnings(self) -> Sequence[str]:
-        return self._speak.warnings
-
-    def progress(self, label: str, total: float | None, unit: str = "") -> Bar:
-        return _NoBar()
-
-    def line(self, text: str) -> None:
-        return None
+        self._speak, self.warnings = speak, speak.warnings
 
     def warn(self, text: str) -> None:
         self._speak.warn(text)
-
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        return None
-
-
-class _NoBar:
-    def advance(self, amount: float = 1) -> None:
-        return None
-
-    def say(self, text: str) -> None:
-        return None
-
-    def __enter__(self) -> Bar:
-        return self
-
-    def __exit__(self, *error: Any) -> None:
-        return None

@@ -27,6 +27,7 @@ from torch import nn
 
 from minisc.core.artifact import Figures
 from minisc.core.errors import UserError
+from minisc.core.silence import Silence
 from minisc.trainer import loop
 from minisc.trainer.loop import Job
 from minisc.trainer.seat import Seat, free_port
@@ -37,30 +38,11 @@ if TYPE_CHECKING:
 GRACE = 15.0  # seconds for rank 0 to meet the error that a dead rank leaves in the next sum over all (NCCL waits for minutes)
 
 
-class Silent:
-    """The speaker of a rank that nobody listens to; its own bar."""
-
-    warnings: Sequence[str] = ()
-
-    def progress(self, label: str, total: float | None, unit: str = "") -> Silent:
-        return self
-
-    def line(self, text: str) -> None: ...
-    def warn(self, text: str) -> None: ...
-    def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None: ...
-    def advance(self, amount: float = 1) -> None: ...
-    def say(self, text: str) -> None: ...
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(self, *error: object) -> None: ...
-
-
 def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
     """`loop.run` on `fit.devices` devices of this machine. Raises UserError when one of the ranks dies."""
     port = free_port()
     seats = [Seat(rank=rank, ranks=fit.devices, here=fit.devices, port=port) for rank in range(fit.devices)]
-    quiet = replace(job, speak=Silent(), event_dir=None, looker=None)
+    quiet = replace(job, speak=Silence(), event_dir=None, looker=None)
     context = multiprocessing.get_context("spawn")
     others = [context.Process(target=_follow, args=(fit, quiet, seat), name=f"rank {seat.rank}") for seat in seats[1:]]
     with _threads(fit.devices), _company(others) as dead:

@@ -33,10 +33,11 @@ from torch import nn
 from minisc.core import durable, mirror
 from minisc.core.artifact import Figures
 from minisc.core.errors import UserError
+from minisc.core.silence import Silence
 from minisc.core.step import Speaker
-from minisc.trainer import loop
+from minisc.trainer import events, loop
 from minisc.trainer.loop import Job
-from minisc.trainer.ranks import Silent, lost
+from minisc.trainer.ranks import lost
 from minisc.trainer.seat import Seat, free_port
 
 if TYPE_CHECKING:
@@ -57,13 +58,16 @@ def run(fit: Fit, job: Job) -> tuple[nn.Module, Figures]:
             address, port = ray.get(ranks[0].place.remote())
             seats = [Seat(rank=rank, ranks=fit.devices, here=1, address=address, port=port) for rank in range(fit.devices)]
             with _mark(job.scratch) as mark:
-                quiet = replace(job, speak=Silent(), event_dir=None, looker=None)
-                heard = replace(job, speak=_Relay(ear))
+                quiet = replace(job, speak=Silence(), event_dir=None, looker=None)
+                apart = mirror.is_mirror(job.metrics)  # then what rank 0 writes into the run's folder stays on its node
+                heard = replace(job, speak=_Relay(ear), event_dir=None if apart else job.event_dir)
                 sent = [
                     rank.train.remote(fit, heard if not seat.rank else quiet, seat, mark) for rank, seat in zip(ranks, seats, strict=True)
                 ]
                 state, figures = _wait(sent, ear, job.speak, fit.devices)
     mirror.fetch(job.metrics)
+    if apart and job.event_dir is not None:
+        events.replay(job.metrics, job.event_dir)
     network = job.spec.skeleton(job.vocab_size)
     network.load_state_dict(state, assign=True)
     return network.eval(), figures
@@ -207,7 +211,7 @@ class _Ear:
         return words
 
 
-class _Relay(Silent):
+class _Relay(Silence):
     """Rank 0's speaker and bar: everything goes to the ear, nothing waits for it."""
 
     def __init__(self, ear: Any) -> None:
@@ -238,7 +242,7 @@ class _Talk:
 
     def __init__(self, speak: Speaker) -> None:
         self._speak, self._bars = speak, contextlib.ExitStack()
-        self._bar: Any = Silent()
+        self._bar: Any = Silence()
 
     def pass_on(self, heard: Sequence[tuple[str, tuple[Any, ...]]]) -> None:
         for verb, words in heard:
