@@ -236,8 +236,9 @@ def _run(cfg: DictConfig, terminal: Terminal) -> dict[str, Any]:
             name=f"{story.recipe}/{run.name}",
         )  # fmt: skip
         lacking: list[UserError] = []
-        nodes = plan(steps, values["inputs"], context, lacking if values["plan_only"] else None)
-        expected = costs(nodes, context)
+        tolerant = lacking if values["plan_only"] else None
+        nodes = plan(steps, values["inputs"], context, tolerant)
+        expected = costs(nodes, context, tolerant)
         screens.plan_table(terminal, nodes, expected)
         if values["plan_only"]:
             for error in lacking:

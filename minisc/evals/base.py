@@ -33,7 +33,7 @@ class Subject:
     documents: Callable[[str], Iterable[Doc]]  # split -> its kept documents, streamed anew at each call; for contamination: train
     scratch: Path  # kept over a kill, removed when the evaluation is committed
     speak: Speaker
-    benchmarks: Path | None = None  # folder of benchmark files
+    benchmarks: Path | None = None  # folder of benchmark files; None: from the hub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +59,10 @@ class Eval(ABC):
     def glimpse(self) -> Eval:
         """The same evaluation on little, for a look during training; the option file says how little."""
         return self
+
+    def ready(self, benchmarks: Path | None) -> None:
+        """Asked before a run's first step. Raises UserError when the files that it needs are not there, or are other ones."""
+        return
 
     @abstractmethod
     def score(self, subject: Subject) -> Scores:

@@ -103,9 +103,12 @@ class Exercises(Eval):
         items = self.glimpse_items if self.limit is None else min(self.limit, self.glimpse_items)
         return replace(self, limit=items, samples=1, k=(1,), temperature=0.0, contamination=False)
 
+    def ready(self, benchmarks: Path | None) -> None:
+        self.items(benchmarks)
+
     @abstractmethod
     def items(self, folder: Path | None) -> list[Item]:
-        """All items of the benchmark, in its order. Raises UserError for a file that is missing or another one."""
+        """All items of the benchmark, in its order. Raises UserError for a file that is not to be had or is another one."""
 
     @abstractmethod
     def protocol(self) -> str:

@@ -23,12 +23,13 @@ import pyarrow as pa
 from minisc.core import mirror
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.fingerprint import free
+from minisc.core.hub import Unreachable
 from minisc.core.remember import Hashes
 from minisc.source.base import Listing, Source
 from minisc.source.fields import object_of
 from minisc.source.files import batched
 from minisc.source.hub_columns import KNOWN, row_of_record
-from minisc.source.hub_files import Place, Unreachable
+from minisc.source.hub_files import Place
 from minisc.source.hub_parquet import Groups, groups, listing_of_groups, records
 from minisc.source.json_lines import OnDisk, Shard, Span, Unzipped, enough, identity_of, lines, listing_of, probe, spans
 

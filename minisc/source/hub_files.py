@@ -1,7 +1,7 @@
 """What a data set on the hub holds at one commit: files with size and content, through huggingface_hub.
 
 In: the name of a data set, a revision (branch, tag or commit), a pattern of paths. Out: a `Snapshot`.
-HF_ENDPOINT says which hub (a mirror, a test), HF_TOKEN who asks; neither is taken from anywhere else, nor is a token sent elsewhere.
+Which hub, who asks and what is waited out: core/hub.py. A token is sent nowhere else.
 A snapshot is remembered below the folder of downloads: one of a commit never changes and is not asked for again; that of a branch is what
 remains when the hub cannot be reached, and then it is said. HF_HUB_OFFLINE=1 counts as "cannot be reached".
 """
@@ -11,27 +11,20 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import json
-import os
 import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from minisc.core import durable
+from minisc.core import durable, hub
 from minisc.core.errors import MissingExtra, UserError
 from minisc.core.fingerprint import canonical
-from minisc.source.hub_ranges import ATTEMPTS, FIRST_WAIT, LONGEST_WAIT, PASSING, HubFile
+from minisc.core.hub import ASK_SECONDS, Unreachable
+from minisc.source.hub_ranges import HubFile
 
-ENDPOINT = "https://huggingface.co"
-ASK_SECONDS = 15.0
-RESETS = 2  # that are waited out before nobody is there
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _CONTENT = re.compile(r"[0-9a-f]{40,64}")
-
-
-class Unreachable(UserError):
-    """Nobody answered, and nothing is remembered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +50,7 @@ class Place:
 
     def snapshot(self, pattern: str) -> Snapshot:
         """The files below `under` whose paths from there match. Raises UserError where there are none, Unreachable where nobody can be asked."""
-        endpoint = os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or ENDPOINT
+        endpoint = hub.endpoint()
         key = hashlib.sha256(canonical([endpoint, self.dataset, self.revision, self.under])).hexdigest()[:20]
         memory = Path(self.downloads).expanduser() / "snapshots" / f"{key}.json"
         known = _remembered(memory)
@@ -98,44 +91,13 @@ def _asked(endpoint: str, dataset: str, revision: str, under: str) -> dict[str, 
         from huggingface_hub.hf_api import RepoFile
     except ImportError as error:
         raise MissingExtra.named("huggingface_hub", "hub", f"the data set {dataset}") from error
-    hub = HfApi(endpoint=endpoint, token=os.environ.get("HF_TOKEN", "").strip() or False, library_name="minisc")
-    commit = _patiently(lambda: hub.dataset_info(dataset, revision=revision, timeout=ASK_SECONDS).sha, dataset, revision, endpoint)
-    tree = _patiently(
-        lambda: list(hub.list_repo_tree(dataset, under or None, recursive=True, revision=commit, repo_type="dataset")),
-        dataset, revision, endpoint,
-    )  # fmt: skip
+    api = HfApi(endpoint=endpoint, token=hub.token() or False, library_name="minisc")
+    where = f"{endpoint}, {dataset}, revision {revision}"
+    commit = hub.patiently(lambda: api.dataset_info(dataset, revision=revision, timeout=ASK_SECONDS).sha, dataset, where)
+    tree = hub.patiently(
+        lambda: list(api.list_repo_tree(dataset, under or None, recursive=True, revision=commit, repo_type="dataset")), dataset, where
+    )
     files = [(item.path, item.size, item.lfs.sha256 if item.lfs else item.blob_id) for item in tree if isinstance(item, RepoFile)]
     if not _COMMIT.fullmatch(commit or "") or not all(_CONTENT.fullmatch(content) and size >= 0 for _, size, content in files):
         raise UserError("the hub's answer is not to be understood", where=f"{endpoint}, {dataset}", do="HF_ENDPOINT=<another mirror>")
     return {"commit": commit, "files": sorted(files), "asked": time.strftime("%Y-%m-%d")}
-
-
-def _patiently(ask: Any, dataset: str, revision: str, endpoint: str) -> Any:
-    """The answer; trouble that passes is waited out, the rest becomes what a person can do."""
-    from huggingface_hub.errors import HfHubHTTPError
-
-    where = f"{endpoint}, {dataset}, revision {revision}"
-    for attempt in range(ATTEMPTS):
-        try:
-            return ask()
-        except HfHubHTTPError as error:
-            status = error.response.status_code
-            if status in PASSING and attempt < ATTEMPTS - 1:
-                told = error.response.headers.get("Retry-After", "")
-                time.sleep(min(LONGEST_WAIT, float(told) if told.isascii() and told.isdigit() else FIRST_WAIT * 2**attempt))
-                continue
-            if status in PASSING:
-                raise Unreachable(f"status {status}, {ATTEMPTS} times", where=where, do="run the same line again later") from error
-            if status in (401, 403, 404):  # the hub says 401 of what does not exist, too
-                do = f"look at {endpoint}/datasets/{dataset}; where its terms must be accepted, do so, then: export HF_TOKEN=<your token>"
-                raise UserError(f"the hub has no such data set or revision for us (status {status})", where=where, do=do) from error
-            raise UserError(f"the hub answered {status}", where=where, do="run the same line again later") from error
-        except Exception as error:  # what carries the hub's client raises many kinds: no name, no route, a reset, offline by wish
-            kind = type(error).__name__
-            if attempt < RESETS and kind != "OfflineModeIsEnabled" and "Timeout" not in kind:
-                time.sleep(FIRST_WAIT * 2**attempt)
-                continue
-            raise Unreachable(
-                f"no answer: {kind}", where=where, do="look at the network and HF_ENDPOINT, and run the same line again"
-            ) from error
-    raise AssertionError("the last attempt returns or raises")

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 import io
-import os
 import ssl
 import time
 from collections.abc import Iterator
@@ -27,17 +26,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 
-from minisc.core import durable
+from minisc.core import durable, hub
 from minisc.core.errors import BadInput, MissingExtra, UserError
 
 if TYPE_CHECKING:
     import httpx
     from _typeshed import WriteableBuffer
 
-ATTEMPTS = 8  # of one block
-FIRST_WAIT, LONGEST_WAIT = 0.5, 120.0  # seconds; doubled at each attempt, or as Retry-After says
 CONNECT_SECONDS, SILENT_SECONDS = 10.0, 30.0
-PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +133,8 @@ def client(endpoint: str) -> httpx.Client:
         import httpx
     except ImportError as error:
         raise MissingExtra.named("httpx", "hub", f"reading from {endpoint}") from error
-    token = os.environ.get("HF_TOKEN", "").strip()
-    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    told = hub.token()
+    headers = {"Accept-Encoding": "identity"} | ({"Authorization": f"Bearer {told}"} if told else {})
     return httpx.Client(
         verify=_authorities(), headers=headers, follow_redirects=True, timeout=httpx.Timeout(SILENT_SECONDS, connect=CONNECT_SECONDS)
     )
@@ -165,7 +161,7 @@ def fetch(connected: httpx.Client, file: HubFile, start: int, stop: int, target:
     import httpx
 
     trouble = ""
-    for attempt in range(ATTEMPTS):
+    for attempt in range(hub.ATTEMPTS):
         try:
             got = target.tell()
             with connected.stream("GET", file.url, headers={"Range": f"bytes={start + got}-{stop - 1}"}) as answer:
@@ -180,17 +176,17 @@ def fetch(connected: httpx.Client, file: HubFile, start: int, stop: int, target:
         except (httpx.TransportError, _Passing) as error:
             trouble = f"{error}" or type(error).__name__
             told = error.wait if isinstance(error, _Passing) else None
-            if attempt < ATTEMPTS - 1:
-                time.sleep(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt if told is None else told))
+            if attempt < hub.ATTEMPTS - 1:
+                time.sleep(min(hub.LONGEST_WAIT, hub.FIRST_WAIT * 2**attempt if told is None else told))
     raise UserError(
-        f"the hub did not give a range of a file in {ATTEMPTS} attempts: {trouble}", where=f"{file.url}, bytes {start} to {stop}",
+        f"the hub did not give a range of a file in {hub.ATTEMPTS} attempts: {trouble}", where=f"{file.url}, bytes {start} to {stop}",
         do="run the same line again later: what was fetched is kept, and it goes on where it stopped",
     )  # fmt: skip
 
 
 def _check(answer: httpx.Response, file: HubFile, start: int, stop: int) -> None:
     """Whether an answer is the range that was asked for, of the file that was listed."""
-    if answer.status_code in PASSING:
+    if answer.status_code in hub.PASSING:
         told = answer.headers.get("Retry-After", "")
         raise _Passing(f"status {answer.status_code}", float(told) if told.isascii() and told.isdigit() else None)
     if answer.status_code in (401, 403):

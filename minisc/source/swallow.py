@@ -29,10 +29,11 @@ import pyarrow as pa
 from minisc.core import mirror
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import free
+from minisc.core.hub import Unreachable
 from minisc.core.remember import Hashes
 from minisc.source.base import Listing, Source
 from minisc.source.files import batched
-from minisc.source.hub_files import Place, Unreachable
+from minisc.source.hub_files import Place
 from minisc.source.json_lines import OnDisk, Probe, Shard, Span, enough, identity_of, lines, listing_of, probe, spans
 from minisc.source.swallow_columns import DATASET, row_of_line
 

@@ -43,7 +43,13 @@ class Evaluate(Step):
     benchmarks: str | None = free()  # the files' contents are in each evaluation's identity, not where they lie
 
     def cost(self, inputs: Mapping[str, Mapping[str, float]], context: Context) -> Cost:
+        for evaluation in self.evals.values():
+            evaluation.ready(self._folder)
         return Cost(remark=" ".join(self.evals))
+
+    @property
+    def _folder(self) -> Path | None:
+        return Path(self.benchmarks).expanduser() if self.benchmarks else None
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
         subject = self._subject(work, inputs, "model", "documents")
@@ -66,7 +72,7 @@ class Evaluate(Step):
         return Subject(
             model=load(inputs[model].path), tokenizer=Tokenizer.load(inputs["tokenizer"].file("tokenizer.json")),
             documents=_reader(inputs, documents), scratch=work.scratch, speak=work.context.speak,
-            benchmarks=Path(self.benchmarks).expanduser() if self.benchmarks else None,
+            benchmarks=self._folder,
         )  # fmt: skip
 
     def _tuning(self, work: Work, inputs: Inputs, after: Mapping[str, Any]) -> dict[str, Any]:

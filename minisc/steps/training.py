@@ -41,7 +41,9 @@ class Training(Step):
     benchmarks: str | None = free()
 
     def training_cost(self, model: ModelSpec, held: Mapping[str, float]) -> Cost:
-        """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's."""
+        """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's. Raises UserError where a look would lack files."""
+        for evaluation in self.evals.values() if self.trainer.eval_every else ():
+            evaluation.ready(Path(self.benchmarks).expanduser() if self.benchmarks else None)
         vocabulary = round(held.get("vocabulary", 0)) or STARCODER2_VOCABULARY
         parameters = model.parameters(vocabulary)
         budget = self.trainer.budget(tokens_of(self.budget, parameters), self.tokens.seq_len)

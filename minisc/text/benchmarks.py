@@ -19,8 +19,9 @@ from typing import Any
 
 import pyarrow.parquet
 
+from minisc.core import hub
 from minisc.core.durable import sha256_of
-from minisc.core.errors import BadInput, MissingExtra, UserError, did_you_mean
+from minisc.core.errors import BadInput, UserError, did_you_mean
 
 PROMPT, SOLUTION = "prompt", "solution"
 _FIELDS = {"file": "", "hub": "", "id": "", PROMPT: [], SOLUTION: []}
@@ -40,7 +41,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """`hub` is `<dataset>:<file>` or ''; `prompt` and `solution` are lists of fields whose texts are joined."""
+    """`hub` is `<dataset>@<commit>:<file>` or ''; `prompt` and `solution` are lists of fields whose texts are joined."""
 
     name: str
     file: str
@@ -128,20 +129,12 @@ def _rows(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _from_hub(benchmark: Benchmark) -> Path:
-    dataset, _, file = benchmark.hub.partition(":")
+    where = f"benchmark {benchmark.name}"
     try:
-        import huggingface_hub
-    except ImportError as error:
-        raise MissingExtra(
-            "benchmarks are fetched from the hub, and the package 'huggingface_hub' is not installed",
-            where=f"benchmark {benchmark.name}",
-            do=f"pip install 'minisc[hub]', or {_OTHERWISE}",
-        ) from error
-    try:
-        return Path(huggingface_hub.hf_hub_download(dataset, file, repo_type="dataset"))
-    except Exception as error:  # the hub's client raises many kinds: no network, no such file, gated
-        raise UserError(
-            f"the benchmark {benchmark.name!r} is not to be had from the hub: {type(error).__name__}",
-            where=f"{dataset}, file {file}",
-            do=_OTHERWISE,
+        return hub.whole(hub.Address.of(benchmark.hub, where), where)
+    except UserError as error:
+        raise type(error)(
+            f"the benchmark {benchmark.name!r} is not to be had from the hub: {error.what}",
+            where=error.where,
+            do=f"{error.do}; or {_OTHERWISE}",
         ) from error

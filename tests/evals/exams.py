@@ -34,12 +34,15 @@ def real_folder() -> Path:
     return Path(folder)
 
 
-def written(folder: Path, name: str, rows: Iterable[dict[str, Any]], *, packed: bool = False) -> dict[str, str]:
+def written(folder: Path, name: str, rows: Iterable[dict[str, Any]], *, packed: bool = False) -> dict[str, Any]:
     """Write a benchmark file; what an option says of it."""
     raw = "".join(json.dumps(row) + "\n" for row in rows).encode()
     path = folder / (f"{name}.jsonl.gz" if packed else f"{name}.jsonl")
     path.write_bytes(gzip.compress(raw) if packed else raw)
-    return {"_target_": "minisc.evals.benchmark.Benchmark", "name": name, "sha256": hashlib.sha256(raw).hexdigest(), "source": "this test"}
+    return {
+        "_target_": "minisc.evals.benchmark.Benchmark", "name": name, "sha256": hashlib.sha256(raw).hexdigest(), "source": "this test",
+        "hub": None, "rows_sha256": None,
+    }  # fmt: skip
 
 
 @functools.cache

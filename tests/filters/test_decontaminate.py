@@ -210,12 +210,9 @@ def test_bad_benchmarks_are_errors_in_three_parts(folder: Path, entry: dict[str,
 def test_a_folder_alone_has_what_the_hub_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without a folder, an entry without `hub` is absent and says so in the identity; one with `hub` asks, and fails loudly."""
     assert stage(None, benchmarks={"only": {"file": "only.jsonl", "prompt": ["question"]}}).identity() == {"only": "absent"}
-    huggingface_hub = pytest.importorskip("huggingface_hub")
-
-    def refuse(*_: object, **__: object) -> str:
-        raise ConnectionError("no network")
-
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("minisc.core.hub.FIRST_WAIT", 0.01)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")  # nobody
     with pytest.raises(UserError, match="not to be had") as caught:
         stage(None, benchmarks={"q": {"hub": "a/b:c.parquet", "prompt": ["question"]}}).identity()
     assert isinstance(caught.value, UserError) and not isinstance(caught.value, BadInput) and "benchmarks=<folder" in caught.value.do

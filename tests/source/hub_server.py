@@ -61,6 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *words: Any) -> None:
         return None
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         hub, path = self.hub, unquote(urlsplit(self.path).path)
         hub.tokens.append((self.headers["Host"].split(":")[0], self.headers.get("Authorization")))
@@ -70,8 +73,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(401, {"X-Error-Code": "GatedRepo"}, b"{}")
         elif path.startswith("/api/"):
             self._api(path)
-        elif path.startswith(start := f"/datasets/{hub.dataset}/resolve/{hub.commit}/"):
-            name = path.removeprefix(start)
+        elif path.startswith(tuple(starts := [f"/datasets/{hub.dataset}/resolve/{told}/" for told in (hub.commit, "main")])):
+            name = path.removeprefix(starts[0]).removeprefix(starts[1])
+            if trouble := hub.next(hub.api_trouble):
+                self._misbehave(trouble)
+                return
             if name not in hub.files:
                 self._answer(404, {"X-Error-Code": "EntryNotFound"}, b"{}")
                 return
@@ -104,7 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _range(self, name: str) -> None:
         hub, data = self.hub, self.hub.files[name]
-        first, last = (int(word) for word in self.headers["Range"].removeprefix("bytes=").split("-"))
+        asked = self.headers.get("Range", f"bytes=0-{len(data) - 1}").removeprefix("bytes=").split("-")
+        first, last = int(asked[0]), int(asked[1] or len(data) - 1)
         hub.ranges.append((name, first, last))
         trouble = hub.next(hub.trouble)
         if trouble and trouble not in ("cut", "slow"):
@@ -114,7 +121,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not part:
             self._answer(416, {"Content-Range": f"bytes */{len(data)}"}, b"")
             return
-        self.send_response(206)
+        self.send_response(206 if "Range" in self.headers else 200)
         for key, value in {
             "Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(data)}",
             "Content-Length": str(len(part)),
@@ -148,7 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
         for key, value in {**headers, "Content-Length": str(len(body))}.items():
             self.send_header(key, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
 
 def content(data: bytes) -> str:

@@ -20,7 +20,7 @@ from minisc.core.document import SCHEMA
 from minisc.core.errors import BadInput, UserError
 from minisc.core.remember import Hashes
 from minisc.runner.shelf import CONF
-from minisc.source import hub_ranges, json_lines
+from minisc.source import json_lines
 from minisc.source.hub import Hub as HubSource
 
 from . import hub_server
@@ -55,7 +55,7 @@ ROWS = [records(30, 1), records(20, 2)]
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[hub_server.Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_ranges, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr("minisc.core.hub.FIRST_WAIT", 0.01)
     with hub_server.Hub(files_of(ROWS)) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
         yield served

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from minisc.core.errors import BadInput, UserError
-from minisc.source import hub_files, hub_ranges
-from minisc.source.hub_files import Place, Unreachable
+from minisc.core.hub import ATTEMPTS, Unreachable
+from minisc.source.hub_files import Place
 from minisc.source.hub_ranges import HubFile
 
 from .hub_server import Hub
@@ -23,8 +23,7 @@ DATA = random.Random(3).randbytes(100_000)
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_ranges, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(hub_files, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr("minisc.core.hub.FIRST_WAIT", 0.01)
     with Hub({"data/a.jsonl": DATA, "data/b.jsonl": DATA[:500], "README.md": b"# card\n"}) as served:
         monkeypatch.setenv("HF_ENDPOINT", served.endpoint)
         yield served
@@ -84,7 +83,7 @@ def test_the_listing_waits_too(hub: Hub, tmp_path: Path, trouble: list[str]) -> 
 def test_trouble_that_stays_is_an_error_that_says_so_and_keeps_what_came(hub: Hub, tmp_path: Path) -> None:
     file = first(tmp_path)
     read(file, 0, 10)
-    hub.trouble = ["503"] * hub_ranges.ATTEMPTS
+    hub.trouble = ["503"] * ATTEMPTS
     with pytest.raises(UserError, match="in 8 attempts: status 503") as caught:
         read(file)
     assert "16384 to 32768" in caught.value.where and "goes on where it stopped" in caught.value.do

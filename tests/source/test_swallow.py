@@ -20,7 +20,7 @@ from minisc.core.document import SCHEMA, sha1_git_of
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import describe
 from minisc.core.remember import Hashes
-from minisc.source import hub_ranges, json_lines
+from minisc.source import json_lines
 from minisc.source import swallow as module
 from minisc.source.json_lines import OnDisk, Span, lines, spans
 from minisc.source.swallow import LAYOUT, Swallow
@@ -228,7 +228,7 @@ def test_without_a_network_there_is_a_plan_and_a_refusal(tmp_path: Path, hashes:
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     """Three shards, on disk and on a hub."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(hub_ranges, "FIRST_WAIT", 0.01)
+    monkeypatch.setattr("minisc.core.hub.FIRST_WAIT", 0.01)
     for number in (1, 2, 3):
         write_shard(tmp_path / LAYOUT / f"train_{number:04d}.jsonl", 30, seed=number)
     files = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in sorted((tmp_path / LAYOUT).iterdir())}
