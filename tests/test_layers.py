@@ -33,7 +33,7 @@ MAY = {
     "release": {"core", "text", "model.base", "tokenizer.base"},
     "trace": {"core", "text"},
     "steps": {
-        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "evals.pass_at_k", "tokens", "trainer", "generation", "trace", "release",
+        "core", "text", "report", "source.base", "downloader.base", "tokenizer.base", "model.base", "evals.base", "evals.pairs", "evals.pass_at_k", "tokens", "trainer", "generation", "trace", "release",
     },
     "app": {"core", "console", "runner", "engine.base"},
     "__main__": {"app"},

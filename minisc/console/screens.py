@@ -116,9 +116,15 @@ def _headline(figures: Mapping[str, Any]) -> str:
     for name, form in HEADLINES.items():
         if isinstance(figures.get(name), (int, float)):
             parts.append(form.format(figures[name], human=human(figures[name]), mega=figures[name] / 1e6))
+    parts += [
+        f"{name.removesuffix(PASSED).replace('_', ' ')} {value:.1%}"
+        for name, value in figures.items()
+        if name.endswith(PASSED) and isinstance(value, (int, float))
+    ]
     return ", ".join(parts[:4])
 
 
+PASSED = "_pass_at_1"
 HEADLINES = {
     "documents_kept": "{:,} documents", "bytes_kept": "{mega:,.1f} MB", "vocabulary": "vocabulary {:,}", "bytes_per_token": "{:.2f} bytes a token",
     "tokens": "{human} tokens", "tokens_trained": "{human} tokens trained", "parameters": "{human} parameters", "bits_per_byte": "{:.3f} bits per byte", "zlib_bits_per_byte": "zlib {:.3f}",

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from minisc.core import mirror
-from minisc.core.artifact import is_finished
+from minisc.core.artifact import Artifact, is_finished
 from minisc.core.errors import BadInput, UserError
 
 STORY = "run.json"
+SCORES = "scores.json"
 STORE, RUNS = "store", ("runs", "multirun")
 _STEP, _FINGERPRINT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}"), re.compile(r"[0-9a-f]{8,64}")
 # Figures by which runs are ranked, the first that any has; lower is better for all of them.
@@ -69,6 +70,25 @@ def _made(folder: Path, entry: Mapping[str, Any]) -> Made:
     then = [mirror.local(entry["artifact"])] if entry.get("artifact") else []
     artifact = next((path for path in [*beside, *then] if is_finished(path)), None)
     return Made(step=step, fingerprint=mark, artifact=artifact, cached=bool(entry.get("cached")))
+
+
+def scores_of(run: Run) -> dict[str, Any]:
+    """What its evaluations wrote, as far as it lies in the store: evaluation -> {about, figures, tables}; of two of one name the later.
+
+    Raises BadInput for a file that is no such thing, DamagedArtifact for other bytes than were committed.
+    """
+    told: dict[str, Any] = {}
+    for made in run.made:
+        artifact = Artifact(made.artifact) if made.artifact is not None else None
+        if artifact is None or "evaluation" not in artifact.kinds or not artifact.has(SCORES):
+            continue
+        path = artifact.file(SCORES)
+        try:
+            read = json.loads(path.read_text(encoding="utf-8"))
+            told |= {str(name): {part: dict(one[part]) for part in ("figures", "tables")} for name, one in read.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput(f"these are no scores: {type(error).__name__}: {error}", where=str(path), do="name another run") from error
+    return told
 
 
 def runs_below(folder: Path) -> list[Path]:

@@ -23,15 +23,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, cast
 
-import numpy as np
-
 from minisc.core.document import HELD_OUT, Doc
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import free
 from minisc.evals.base import Eval, Rows, Scores, Subject
+from minisc.evals.jackknife import DIGITS, jackknife
 from minisc.evals.likelihood import Network, nats
-
-DIGITS = 5  # of the figures: fp32 knows no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,22 +127,6 @@ def sample(documents: Iterable[Doc], max_bytes: int, seed: int) -> list[Doc]:
 
 def _size(doc: Doc) -> int:
     return len(doc.text.encode("utf-8"))
-
-
-def jackknife(rows: Rows, key: str) -> float:
-    """The standard error of sum(bits) / sum(bytes) by leaving out each group of rows with one value of `key` in turn."""
-    groups: dict[str, list[float]] = {}
-    for row in rows:
-        held = groups.setdefault(row[key], [0.0, 0.0])
-        held[0] += row["bits"]
-        held[1] += row["bytes"]
-    sums = np.array(list(groups.values()))  # [groups, 2]
-    if len(sums) < 2:
-        return 0.0
-    left = sums.sum(axis=0) - sums
-    kept = left[left[:, 1] > 0]
-    values = kept[:, 0] / kept[:, 1]
-    return round(float(np.sqrt((len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum())), DIGITS)
 
 
 def _ratios(rows: Rows) -> dict[str, Any]:

@@ -122,6 +122,10 @@ class Exercises(Eval):
         """Figures that only this evaluation has."""
         return {}
 
+    def marks(self, item: Item, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        """What only this evaluation says of an item."""
+        return {}
+
     def score(self, subject: Subject) -> Scores:
         items = drawn(self.items(subject.benchmarks), self.limit, self.seed)
         texts = self._completions(subject, items)
@@ -136,7 +140,10 @@ class Exercises(Eval):
         seen = overlaps({item.name: item.text for item in items}, subject.documents(TRAIN)) if self.contamination else {}
         return Scores(
             figures={**self._figures(items, samples, seen), **self.further(items, samples)},
-            tables={"outcomes": _outcomes(flat), "items": [_row(item, own, seen) for item, own in zip(items, samples, strict=True)]},
+            tables={
+                "outcomes": _outcomes(flat),
+                "items": [{**_row(item, own, seen), **self.marks(item, own)} for item, own in zip(items, samples, strict=True)],
+            },
             about=f"{self.protocol()} {self._said()} Judged in a sandbox of level {level!r}.",
         )
 

@@ -25,7 +25,7 @@ FIELDS = ("task_id", "prompt", "suffix", "canonical_solution", "test", "entry_po
 
 @dataclass(frozen=True, kw_only=True)
 class Infilling(Exercises):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: group and exact matches of each item
     name: ClassVar[str] = "infilling"
 
     benchmarks: Mapping[str, Benchmark]
@@ -57,9 +57,16 @@ class Infilling(Exercises):
             for k in self.k:
                 values = [pass_at_k(len(taken), sum(one.outcome.passed for one in taken), k) for _, taken in own]
                 figures |= told(f"{self.name}_{kind}_pass_at_{k}", share(values))
-            exact = [sum(one.text.strip() == item.reference.strip() for one in taken) / len(taken) for item, taken in own]
-            figures |= told(f"{self.name}_{kind}_exact_match", share(exact))
+            figures |= told(f"{self.name}_{kind}_exact_match", share([_exact(item, taken) / len(taken) for item, taken in own]))
+            figures[f"{self.name}_{kind}_items"] = len(own)
         return figures
+
+    def marks(self, item: Item, samples: Sequence[Sample]) -> Mapping[str, Any]:
+        return {"group": item.group, "exact": _exact(item, samples)}
+
+
+def _exact(item: Item, samples: Sequence[Sample]) -> int:
+    return sum(one.text.strip() == item.reference.strip() for one in samples)
 
 
 def _item(kind: str, row: dict[str, Any]) -> Item:

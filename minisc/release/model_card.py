@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from minisc.core import scoreboard
 from minisc.release.documents import Counts
 from minisc.release.markdown import count, fenced, front_matter, plain, share, table
 
@@ -141,7 +142,7 @@ def _data(facts: Facts) -> str:
 def _scores(scores: Mapping[str, Any]) -> str:
     if not scores:
         return "**Not measured**: no evaluation was given when this card was written (`steps=[…,evaluate,export]`).\n"
-    told = []
+    told = [table(scoreboard.HEAD, [[plain(cell) for cell in row] for row in scoreboard.rows(scores)])]
     for name, one in scores.items():
         figures = one["figures"]
         rows = [[plain(key), _value(value), _interval(figures, key)] for key, value in figures.items() if not key.endswith(_ENDS)]

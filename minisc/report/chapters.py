@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from minisc.report.beside import beside
 from minisc.report.blocks import Chapter
 from minisc.report.completions import completions
 from minisc.report.corpus import corpus
@@ -14,5 +15,5 @@ from minisc.report.story import Story
 
 def chapters(story: Story) -> list[Chapter]:
     """Those that the run has something to say in."""
-    made = [scores(story), completions(story), learning(story), earlier(story), corpus(story), road(story), colophon(story)]
+    made = [beside(story), scores(story), completions(story), learning(story), earlier(story), corpus(story), road(story), colophon(story)]
     return [chapter for chapter in made if chapter is not None]

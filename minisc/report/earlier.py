@@ -1,6 +1,7 @@
 """The chapter on an earlier run: the loss of both, the figures that changed, the settings that differ.
 
-It sets side by side what both runs wrote; which of two is better is for the reader, since a figure's name does not say whether more is good.
+Scores are compared over the documents and items that both judged. Of other figures it says both; which is better is for the reader, since a
+figure's name does not say whether more is good.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ def earlier(story: Story) -> Chapter | None:
     if not then:
         return None
     blocks: list[Block] = _curves(story, then)
+    if apart := [[spell.plain(figure), *rest] for figure, *rest in then["apart"]]:
+        titles = (("Score", False), ("Now less then", True), ("95 % interval", False), ("Over", True), ("Verdict", False))
+        blocks.append(Table([Column(title, right=right) for title, right in titles], apart))
     rows = list(_figures(then["figures"], story.figures))
     columns = [Column("Figure"), Column("Then", right=True), Column("Now", right=True), Column("Change", right=True)]
     if rows:

@@ -1,10 +1,12 @@
-"""The chapter on scores: bits per byte as bars beside the compressors, any other evaluation as its table of figures."""
+"""The chapter on scores: all of them with interval and contamination, bits per byte as bars beside the compressors, any other evaluation as
+its table of figures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from minisc.core import scoreboard
 from minisc.report import spell
 from minisc.report.blocks import ACCENT, FAINT, Bar, Block, Chapter, Column, Fold, Meter, Meters, Part, Table, Text
 from minisc.report.story import Story
@@ -24,6 +26,8 @@ ABOUT = (
 
 def scores(story: Story) -> Chapter | None:
     blocks: list[Block] = []
+    if rows := scoreboard.rows(story.scores):
+        blocks.append(Table([Column(title.lstrip(">").capitalize(), right=title.startswith(">")) for title in scoreboard.HEAD], rows))
     for name, score in story.scores.items():
         blocks += _bits_per_byte(score) if name == "bits_per_byte" else _other(name, score)
     return Chapter("Scores", blocks) if blocks else None

@@ -28,7 +28,9 @@ class Story:
     `samples`    {name, prompt, suffix or None, completion, finish_reason, settings} and, where there are, ended_by, cut_tokens,
                  repo, path; NUL pairs mark real special tokens
     `traces`     number of a sample -> what it repeats of the training documents, an entry of `trace.json`
-    `earlier`    another run to compare with: {name, command, figures, settings: key -> [then, now], metrics: rows}
+    `earlier`    another run to compare with: {name, command, figures, settings: key -> [then, now], metrics: rows,
+                 apart: rows of what lies between the scores of both}
+    `beside`     runs set side by side: {runs: (number, name, command), and tables of head and rows: scores, apart, figures, settings}
     `places`     (what it is, where it lies)
     `versions`   package -> version
     `warnings`   what the run warned of, in its own words
@@ -48,6 +50,7 @@ class Story:
     samples: Sequence[Row] = ()
     traces: Mapping[int, Row] = field(default_factory=dict)
     earlier: Row | None = None
+    beside: Row | None = None
     places: Sequence[tuple[str, str]] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     warnings: Sequence[str] = ()

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from minisc.core import durable
+from minisc.core import durable, scoreboard
 from minisc.core.artifact import Artifact, Figures, Work
 from minisc.core.document import Doc
 from minisc.core.errors import UserError
@@ -96,11 +96,13 @@ class Evaluate(Step):
         return {"about": "Bits per byte of held-out files before and after tuning.", "figures": figures, "tables": {}}
 
     def publish(self, artifact: Artifact, context: Context, cached: bool) -> None:
-        """The figures as scalars beside the training's, so that TensorBoard's HPARAMS page ranks the jobs of a sweep by them."""
+        """The scores as a table, and as scalars beside the training's, so that TensorBoard's HPARAMS page ranks the jobs of a sweep by them."""
         from tensorboard.compat.proto.summary_pb2 import Summary
 
         from minisc.trainer.events import Events
 
+        scores = json.loads(artifact.file("scores.json").read_text(encoding="utf-8"))
+        context.speak.table("scores", scoreboard.HEAD, scoreboard.rows(scores))
         figures = {f"eval/{name}": value for name, value in artifact.figures.items() if isinstance(value, (int, float))}
         with Events(context.run / EVENTS, time.time()) as events:
             events.add(Summary(value=[Summary.Value(tag=tag, simple_value=value) for tag, value in figures.items()]))

@@ -18,8 +18,9 @@ from typing import Any, ClassVar
 from minisc.core import durable, mirror
 from minisc.core.artifact import Artifact, Figures
 from minisc.core.errors import BadInput
-from minisc.core.runs import STORY, Run, found, read_run, settings_of
+from minisc.core.runs import STORY, Run, found, read_run, scores_of, settings_of
 from minisc.core.step import Closing, Context, Done
+from minisc.evals.pairs import differences
 from minisc.report.html import render_html
 from minisc.report.markdown import render_markdown
 from minisc.report.story import Story
@@ -44,18 +45,19 @@ class Report(Closing):
         told: dict[str, Any] = (
             json.loads((context.run / "run.json").read_text(encoding="utf-8")) if made else {"recipe": "", "command": "", "figures": {}}
         )
+        scores = _scores(made)
         corpus, samples = _last(made, "documents"), _last(made, "samples")
         return Story(
             recipe=told["recipe"], command=told["command"], date=time.strftime("%Y-%m-%d %H:%M"), machine=machine(),
             seconds=sum(item.seconds for item in done), figures=told["figures"], steps=told.get("steps", ()),
             waterfall=_waterfall(corpus) if corpus else None,
             metrics={item.step: _lines(item.artifact) for item in made if item.artifact and item.artifact.has("metrics.jsonl")},
-            scores=_scores(made), samples=_json(samples, "samples.json") or (), traces=_traces(made, samples), earlier=self._earlier(told, context),
+            scores=scores, samples=_json(samples, "samples.json") or (), traces=_traces(made, samples), earlier=self._earlier(scores, context), beside=_compared(context),
             places=[(item.step, _place(item.artifact.path)) for item in made if item.artifact] + [("run", _place(context.run))],
             versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context), warnings=tuple(context.speak.warnings),
         )  # fmt: skip
 
-    def _earlier(self, told: Mapping[str, Any], context: Context) -> dict[str, Any] | None:
+    def _earlier(self, scores: Mapping[str, Any], context: Context) -> dict[str, Any] | None:
         """The run that is compared with: what both it and this one have. None where there is none."""
         if self.against is None:
             return None
@@ -69,10 +71,17 @@ class Report(Closing):
         differing = {key: [there.get(key, ""), here.get(key, "")] for key in {**there, **here} if there.get(key) != here.get(key)}
         return {
             "name": then.name, "command": then.command, "figures": then.figures, "settings": differing, "metrics": _lines(learnt) if learnt else [],
+            "apart": [[one.figure, *one.shown()] for one in differences(scores_of(then), scores)],
         }  # fmt: skip
 
 
 PREVIOUS = "previous"
+COMPARED = "compare.json"  # what the step `compare` has left in the run's folder
+
+
+def _compared(context: Context) -> dict[str, Any] | None:
+    path = context.run / COMPARED
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None
 
 
 def _previous(context: Context) -> list[Run]:

@@ -20,7 +20,8 @@ from minisc.core.document import Doc
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import describe
 from minisc.evals.base import Scores, Subject
-from minisc.evals.bits_per_byte import BitsPerByte, jackknife, sample, xz
+from minisc.evals.bits_per_byte import BitsPerByte, sample, xz
+from minisc.evals.jackknife import jackknife
 from minisc.model.base import LoadedModel
 from tests.generation.small import TEXTS, network, tokenizer
 from tests.silent import Silent

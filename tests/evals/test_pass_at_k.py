@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from math import comb
 
@@ -56,6 +57,15 @@ def test_the_interval_holds_the_share(values: list[float]) -> None:
 
 def test_a_paired_difference_is_surer_than_two_scores() -> None:
     before = [float(at % 2) for at in range(100)]
-    after = [1.0 if at < 10 else value for at, value in enumerate(before)]
+    after = [1.0 if at < 20 else value for at, value in enumerate(before)]
     mean, low, high = difference(before, after)
-    assert mean == pytest.approx(0.05) and 0 < low < mean < high < 0.1
+    assert mean == pytest.approx(0.1) and 0 < low < mean < high < 0.2
+
+
+def test_a_difference_is_bonetts_and_prices_interval() -> None:
+    """With f12 lost and f21 won of n: (f21 - f12) / (n + 2), and its variance from (f12 + 1) and (f21 + 1) of n + 2."""
+    won, lost, n = 9, 4, 40
+    _, low, high = difference([0.0] * won + [1.0] * (n - won), [1.0] * won + [0.0] * lost + [1.0] * (n - won - lost))
+    p21, p12 = (won + 1) / (n + 2), (lost + 1) / (n + 2)
+    reach = 1.959963984540054 * math.sqrt((p12 + p21 - (p21 - p12) ** 2) / (n + 2))
+    assert (low, high) == pytest.approx((p21 - p12 - reach, p21 - p12 + reach), abs=1e-12)

@@ -116,6 +116,7 @@ def earlier(text: str = "2026-03-13_11-02-44") -> dict[str, Any]:
     return {
         "name": text, "command": f"python -m minisc +recipe={text}", "figures": {"bits_per_byte": 1.93, "documents_kept": 6225, "tokens_per_second": 80_000},
         "settings": {"seed": ["0", "1"], text: [text, text]}, "metrics": [{**row, "loss": row["loss"] * 1.1} for row in rows(2000)],
+        "apart": [["bits_per_byte", "-0.118", "-0.140 to -0.096", "161 documents", text]],
     }  # fmt: skip
 
 
