@@ -25,6 +25,7 @@ FIRST_WAIT, LONGEST_WAIT = 0.5, 120.0  # seconds; doubled at each attempt, or as
 RESETS = 2  # that are waited out before nobody is there
 PASSING = frozenset((408, 425, 429, 500, 502, 503, 504))
 _PLACE = re.compile(r"(?P<dataset>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?:(?P<file>[^:\x00-\x1f]+)", re.ASCII)
+_PATIENT = ("OfflineModeIsEnabled", "LocalEntryNotFoundError")  # raised on purpose, and after the client's own attempts
 T = TypeVar("T")
 
 
@@ -102,7 +103,7 @@ def patiently(ask: Callable[[], T], dataset: str, where: str) -> T:
             raise UserError(f"the hub answered {status}", where=where, do="run the same line again later") from error
         except Exception as error:  # what carries the hub's client raises many kinds: no name, no route, a reset, offline by wish
             kind = type(error).__name__
-            if attempt < RESETS and kind != "OfflineModeIsEnabled" and "Timeout" not in kind:
+            if attempt < RESETS and kind not in _PATIENT and "Timeout" not in kind:
                 time.sleep(FIRST_WAIT * 2**attempt)
                 continue
             raise Unreachable(

@@ -46,6 +46,24 @@ class Scores:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What a score takes: tokens that the model reads in large batches, tokens that it writes one after another, programs that are judged."""
+
+    tokens_read: float = 0
+    tokens_written: float = 0  # at most: a completion may end by itself
+    programs: int = 0
+
+    def seconds(self, parameters: float, flops_per_second: float) -> float:
+        """With the speed that a device has in training. The shares are measured (recipes/README.md, 2026-11-25)."""
+        passes = self.tokens_read + self.tokens_written / WRITING
+        return 2 * parameters * passes / flops_per_second + self.programs / PROGRAMS_PER_SECOND
+
+
+WRITING = 0.15  # of the speed of reading: a token at a time, 64 texts side by side
+PROGRAMS_PER_SECOND = 40.0  # judged, most of them failing, on two cores
+
+
+@dataclass(frozen=True, kw_only=True)
 class Eval(ABC):
     """Subclasses are frozen dataclasses of settings."""
 
@@ -60,9 +78,9 @@ class Eval(ABC):
         """The same evaluation on little, for a look during training; the option file says how little."""
         return self
 
-    def ready(self, benchmarks: Path | None) -> None:
-        """Asked before a run's first step. Raises UserError when the files that it needs are not there, or are other ones."""
-        return
+    def effort(self, benchmarks: Path | None, held_out_bytes: float, bytes_per_token: float) -> Effort:
+        """What `score` will spend at most; asked before a run's first step. Raises UserError when files that it needs are not there, or are other ones."""
+        return Effort()
 
     @abstractmethod
     def score(self, subject: Subject) -> Scores:

@@ -21,12 +21,13 @@ import math
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from minisc.core.document import HELD_OUT, Doc
 from minisc.core.errors import BadInput, UserError
 from minisc.core.fingerprint import free
-from minisc.evals.base import Eval, Rows, Scores, Subject
+from minisc.evals.base import Effort, Eval, Rows, Scores, Subject
 from minisc.evals.jackknife import DIGITS, jackknife
 from minisc.evals.likelihood import Network, nats
 
@@ -64,6 +65,10 @@ class BitsPerByte(Eval):
 
     def glimpse(self) -> BitsPerByte:
         return replace(self, max_bytes=min(self.max_bytes, self.glimpse_bytes))
+
+    def effort(self, benchmarks: Path | None, held_out_bytes: float, bytes_per_token: float) -> Effort:
+        """Long documents are read 1 / stride times."""
+        return Effort(tokens_read=min(held_out_bytes, self.max_bytes) / bytes_per_token / self.stride)
 
     def score(self, subject: Subject) -> Scores:
         """Raises BadInput when no document is held out."""

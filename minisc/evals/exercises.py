@@ -22,7 +22,7 @@ from minisc.core import durable
 from minisc.core.document import TRAIN
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
-from minisc.evals.base import Eval, Scores, Subject
+from minisc.evals.base import Effort, Eval, Scores, Subject
 from minisc.evals.contamination import SEEN, Overlap, overlaps
 from minisc.evals.pass_at_k import Share, pass_at_k, share
 from minisc.generation.generator import Generator
@@ -103,8 +103,11 @@ class Exercises(Eval):
         items = self.glimpse_items if self.limit is None else min(self.limit, self.glimpse_items)
         return replace(self, limit=items, samples=1, k=(1,), temperature=0.0, contamination=False)
 
-    def ready(self, benchmarks: Path | None) -> None:
-        self.items(benchmarks)
+    def effort(self, benchmarks: Path | None, held_out_bytes: float, bytes_per_token: float) -> Effort:
+        items = drawn(self.items(benchmarks), self.limit, self.seed)
+        read = sum(len(item.prompt) + len(item.suffix or "") for item in items) / bytes_per_token
+        programs = len(items) * self.samples
+        return Effort(tokens_read=self.samples * read, tokens_written=programs * self.max_new_tokens, programs=programs)
 
     @abstractmethod
     def items(self, folder: Path | None) -> list[Item]:

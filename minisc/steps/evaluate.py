@@ -25,7 +25,9 @@ from minisc.core.fingerprint import free
 from minisc.core.parts import read_docs
 from minisc.core.step import Context, Cost, Inputs, Need, Step
 from minisc.evals.base import Eval, Subject
+from minisc.steps.training import BYTES_PER_TOKEN, LOADING, expected_speed
 
+HELD_OUT_SHARE = 0.03  # of the bytes, where it is not yet known (conf/steps/collect.yaml)
 TUNED = "bits_per_byte"  # the evaluation that is told before and after
 EVENTS = "tensorboard"  # in the run's folder, where a training writes too
 
@@ -43,9 +45,16 @@ class Evaluate(Step):
     benchmarks: str | None = free()  # the files' contents are in each evaluation's identity, not where they lie
 
     def cost(self, inputs: Mapping[str, Mapping[str, float]], context: Context) -> Cost:
-        for evaluation in self.evals.values():
-            evaluation.ready(self._folder)
-        return Cost(remark=" ".join(self.evals))
+        """From the parameters, the held-out bytes and the bytes a token; without the first nothing is said of time. The files are looked at."""
+        parameters = inputs["model"].get("parameters")
+        told = inputs.get("documents") or {}
+        held_out = told.get("held_out_bytes") or HELD_OUT_SHARE * told.get("bytes_kept", 0)
+        bytes_per_token = inputs["tokenizer"].get("bytes_per_token") or BYTES_PER_TOKEN
+        efforts = [one.effort(self._folder, held_out, bytes_per_token) for one in self.evals.values()]
+        if not parameters:
+            return Cost(remark=" ".join(self.evals))
+        speed, _ = expected_speed("auto")
+        return Cost(seconds=LOADING + sum(one.seconds(parameters, speed) for one in efforts), remark=" ".join(self.evals))
 
     @property
     def _folder(self) -> Path | None:

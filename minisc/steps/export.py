@@ -44,7 +44,7 @@ WHERE = "steps.export"
 
 @dataclass(frozen=True, kw_only=True)
 class Export(Step):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: the card has all scores with what was seen of them
     makes: ClassVar[tuple[str, ...]] = ("export",)
     needs: ClassVar[Mapping[str, Need]] = {
         "model": Need("model"), "tokenizer": Need("tokenizer"), "documents": Need("documents", optional=True),

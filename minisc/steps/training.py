@@ -41,9 +41,7 @@ class Training(Step):
     benchmarks: str | None = free()
 
     def training_cost(self, model: ModelSpec, held: Mapping[str, float]) -> Cost:
-        """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's. Raises UserError where a look would lack files."""
-        for evaluation in self.evals.values() if self.trainer.eval_every else ():
-            evaluation.ready(Path(self.benchmarks).expanduser() if self.benchmarks else None)
+        """From the figures of the tokens; an unknown vocabulary is taken for StarCoder2's."""
         vocabulary = round(held.get("vocabulary", 0)) or STARCODER2_VOCABULARY
         parameters = model.parameters(vocabulary)
         budget = self.trainer.budget(tokens_of(self.budget, parameters), self.tokens.seq_len)
@@ -51,9 +49,17 @@ class Training(Step):
         speed, device = expected_speed(self.trainer.accelerator)
         epochs = f", {budget / held['tokens']:.2g} epochs" if held.get("tokens") else ""
         return Cost(
-            seconds=LOADING + flops / speed, flops=flops, tokens=budget, disk_bytes=parameters * BYTES_PER_PARAMETER, expect={"parameters": parameters},
+            seconds=LOADING + flops / speed + self._looking(budget, parameters, speed), flops=flops, tokens=budget, disk_bytes=parameters * BYTES_PER_PARAMETER, expect={"parameters": parameters},
             remark=f"{parameters / 1e6:.1f}M parameters{epochs}, {device}",
         )  # fmt: skip
+
+    def _looking(self, budget: int, parameters: int, speed: float) -> float:
+        """Seconds of all looks during training. Raises UserError where one would lack its files."""
+        if not self.trainer.eval_every:
+            return 0.0
+        folder = Path(self.benchmarks).expanduser() if self.benchmarks else None
+        once = sum(one.glimpse().effort(folder, float("inf"), BYTES_PER_TOKEN).seconds(parameters, speed) for one in self.evals.values())
+        return once * (2 + budget // self.trainer.batch_tokens // self.trainer.eval_every)
 
     def train(self, work: Work, tokens: Sequence[Artifact], model: ModelSpec, init_from: Path | None) -> Figures:
         """Train, and leave the model with its tokenizer and its curve in the step's folder."""
@@ -103,6 +109,7 @@ def check_length(tokens: Reader, model: ModelSpec) -> None:
 
 
 STARCODER2_VOCABULARY = 49_152
+BYTES_PER_TOKEN = 3.2  # of a tokenizer that is not yet trained
 LOADING = 5.0  # seconds until torch and lightning are there
 BYTES_PER_PARAMETER = 16  # fp32 weights, and a checkpoint with two moments of the optimizer
 # FLOP/s that small models reach in training: bf16 on one core of a server CPU (measured, recipes/README.md), and 40 % of an
