@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests import road
+from tests.evals.exams import written
 
 pytestmark = pytest.mark.system
 CURATE = "steps=[collect,curate,train_tokenizer,pack]"
@@ -120,6 +122,77 @@ def test_the_lock_of_a_dead_owner_is_taken_over(corpus: Path, whole: Path, tmp_p
     code, told = finished(second)
     assert code == 0, told
     assert road.contents(tmp_path) == road.contents(whole)
+
+
+@pytest.fixture(scope="module")
+def trained(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that holds a model; and a benchmark of 100 items, two chunks of completions, beside it."""
+    out = tmp_path_factory.mktemp("trained")
+    road.run(corpus, out, "steps=[collect,curate,train_tokenizer,pack,pretrain]", "budget=8k")
+    return next(out.glob("runs/*/*"))
+
+
+def scoring(trained: Path, benchmark: Path, tokens: int) -> list[str]:
+    test = "def check(candidate):\n    assert candidate(1) == 1\n"
+    rows = [
+        {
+            "task_id": f"Many/{at}",
+            "entry_point": "f",
+            "prompt": f"def f(x):\n    # {at}\n",
+            "canonical_solution": "    return x\n",
+            "test": test,
+        }
+        for at in range(100)
+    ]
+    benchmark.mkdir()
+    told = written(benchmark, "Many", rows)
+    return [
+        "steps=[evaluate]", "evals=[humaneval]", f"inputs.model={trained}", f"inputs.documents={trained}", f"benchmarks={benchmark}",
+        "evals.humaneval.benchmark.name=Many", f"evals.humaneval.benchmark.sha256={told['sha256']}", f"evals.humaneval.max_new_tokens={tokens}",
+        "evals.humaneval.stops=[]",
+    ]  # fmt: skip
+
+
+@pytest.mark.system
+@pytest.mark.parametrize(("sign", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)])
+def test_completions_are_kept_over_an_interruption(corpus: Path, trained: Path, tmp_path: Path, sign: signal.Signals, status: int) -> None:
+    words = scoring(trained, tmp_path / "benchmark", 100)
+    process = start(corpus, tmp_path / "out", *words)
+    until(process, tmp_path / "out", "store/evaluate/*/scratch/humaneval-000000.json")
+    os.killpg(process.pid, sign)
+    code, told = finished(process)
+    assert code == status and "Traceback" not in told, told
+    [kept] = (tmp_path / "out").glob("store/evaluate/*/scratch/humaneval-*.json")
+    (text, reason), *rest = json.loads(kept.read_text())
+    kept.write_text(json.dumps([["#" + text, reason], *rest]))  # a mark: what is taken from here is not written anew
+    road.run(corpus, tmp_path / "out", *words)
+    road.run(corpus, tmp_path / "whole", *words)
+    ours, theirs = (
+        json.loads(next((tmp_path / name).glob("store/evaluate/*/scores.json")).read_text())["humaneval"]["tables"]["items"]
+        for name in ("out", "whole")
+    )
+    assert ours[0]["completion"] == "#" + theirs[0]["completion"] and [row["completion"] for row in ours[1:]] == [
+        row["completion"] for row in theirs[1:]
+    ]
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("step", ["evaluate", "export"])
+def test_a_full_disk_while_scoring_and_exporting(
+    corpus: Path, trained: Path, mounted: tuple[Path, object], tmp_path: Path, step: str
+) -> None:
+    folder, mount = mounted
+    words = scoring(trained, tmp_path / "benchmark", 40) if step == "evaluate" else ["steps=[export]", f"inputs.model={trained}"]
+    mount("size=100k")  # type: ignore[operator]
+    told = road.run(corpus, folder / "out", *words, expect=2)
+    assert "cannot write: no space left on device" in told and "Traceback" not in told, told
+    assert not list(folder.glob("out/store/*/*/manifest.json"))
+    subprocess.run(["mount", "-o", "remount,size=100m", str(folder)], check=True)
+    road.run(corpus, folder / "out", *words)
+    road.run(corpus, tmp_path / "whole", *words)
+    ours, theirs = road.contents(folder / "out"), road.contents(tmp_path / "whole")
+    cards = {name for name in ours if name.endswith("README.md")}  # it cites the command, and with it the folder
+    assert {name: ours[name] for name in ours.keys() - cards} == {name: theirs[name] for name in theirs.keys() - cards}
 
 
 MOMENTS = {

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import random
 import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests import road
 
@@ -68,3 +71,35 @@ def test_killed_again_and_again_at_random(corpus: Path, whole: dict[str, str], t
         road.run_and_kill(corpus, tmp_path, lambda end=end: time.monotonic() > end, STEPS, sign=sign)
     road.run(corpus, tmp_path, STEPS)
     assert road.contents(tmp_path) == whole
+
+
+@pytest.mark.system
+def test_looks_during_training_survive_a_kill(corpus: Path, tmp_path: Path) -> None:
+    """`trainer.eval_every` from the command line: scores live in TensorBoard; killed and resumed, the curve is that of a run that nobody killed."""
+    words = (STEPS, "trainer.eval_every=4", "trainer.log_every=2", "trainer.checkpoint_every=0", "evals.bits_per_byte.glimpse_bytes=4000")
+    road.run(corpus, tmp_path / "whole", *words)
+    out = tmp_path / "out"
+    assert road.run_and_kill(corpus, out, lambda: any(row["step"] >= 10 for row in curve(out)), *words)
+    killed = looks(out)
+    assert {step for step, _ in killed} >= {1, 4, 8}, "seen while it trained"
+    assert not list(out.glob("store/pretrain/*/manifest.json"))
+    road.run(corpus, out, *words)
+    ours, theirs = ([without_times(row) for row in curve(folder)] for folder in (out, tmp_path / "whole"))
+    assert ours == theirs and [row["step"] for row in ours] == [1, *range(2, 25, 2)]
+    assert looks(out) == looks(tmp_path / "whole") and [step for step, _ in looks(out)] == [1, 4, 8, 12, 16, 20, 24]
+
+
+def curve(out: Path) -> list[dict[str, Any]]:
+    path = next(out.glob("store/pretrain/*/metrics.jsonl"), None)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path else []
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def without_times(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in ("seconds", "tokens_per_second", "mfu", "data_wait")}
+
+
+def looks(out: Path) -> list[tuple[int, float]]:
+    """(step, bits per byte) in the events of the last run that trained."""
+    events = EventAccumulator(str(sorted(out.glob("runs/*/*/tensorboard"))[-1])).Reload()
+    return [(event.step, event.value) for event in events.Scalars("glimpse/bits_per_byte")]

@@ -68,6 +68,11 @@ class Generate(Step):
         }  # fmt: skip
         asked = [Prompt(**one) for one in self._asked()]
         told = Generator(loaded.module, tokenizer).complete(asked, Sampling(**settings, long_prompt="cut"))
+        if cut := [prompt.name for prompt, one in zip(asked, told, strict=True) if one.cut_tokens]:
+            work.context.speak.warn(
+                f"{len(cut)} of {len(asked)} prompts are longer than the {loaded.spec.max_positions:,} tokens that the model takes less {self.max_new_tokens:,} to "
+                "write; what is far from the place to write was cut off (cut_tokens in samples.json)"
+            )
         samples = [_sample(prompt, one, settings) for prompt, one in zip(asked, told, strict=True)]
         durable.write_json(work.path / "samples.json", samples)
         return {"completions": len(samples), "completion_tokens": sum(len(one.tokens) for one in told)}
