@@ -74,6 +74,29 @@ def test_killed_again_and_again_at_random(corpus: Path, whole: dict[str, str], t
 
 
 @pytest.mark.system
+@pytest.mark.filterwarnings("default")
+def test_an_index_that_was_killed_or_made_by_ray_is_the_same(corpus: Path, tmp_path: Path) -> None:
+    """Killed at its first part and between two others; made by one worker, by two, by Ray."""
+    road.run(corpus, tmp_path / "whole", "steps=[collect,curate]")
+    documents = next((tmp_path / "whole").glob("store/curate/*"))
+    words = ("steps=[index]", f"inputs.documents={documents}")
+    road.run(corpus, tmp_path / "whole", *words, "engine.workers=1")
+    made = {name: value for name, value in road.contents(tmp_path / "whole").items() if name.startswith("index/")}
+    parts = len(list((tmp_path / "whole").glob("store/index/*/index/*.hashes.npy")))
+    assert parts > 2 and len(made) > parts
+    for wanted in (1, parts - 1):
+        out = tmp_path / f"killed{wanted}"
+        assert road.run_and_kill(
+            corpus, out, lambda out=out, wanted=wanted: len(list(out.glob("store/index/*/index/*.hashes.npy"))) >= wanted, *words
+        )
+        assert not list(out.glob("store/index/*/manifest.json"))
+        road.run(corpus, out, *words)
+        assert road.contents(out) == made
+    road.run(corpus, tmp_path / "ray", *words, "engine=ray")
+    assert road.contents(tmp_path / "ray") == made
+
+
+@pytest.mark.system
 def test_looks_during_training_survive_a_kill(corpus: Path, tmp_path: Path) -> None:
     """`trainer.eval_every` from the command line: scores live in TensorBoard; killed and resumed, the curve is that of a run that nobody killed."""
     words = (STEPS, "trainer.eval_every=4", "trainer.log_every=2", "trainer.checkpoint_every=0", "evals.bits_per_byte.glimpse_bytes=4000")

