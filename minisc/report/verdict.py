@@ -24,6 +24,8 @@ def verdict(story: Story) -> str:
     if story.waterfall and story.waterfall.get("stages"):
         last, first = story.waterfall["stages"][-1], story.waterfall["stages"][0]
         return f"{last['kept']:,} of {first['seen']:,} documents were kept for training."
+    if story.beside:
+        return f"{len(story.beside['runs'])} runs side by side."
     done = sum(1 for step in story.steps if not step.get("cached"))
     return f"{len(story.steps)} steps: {done} done now, {len(story.steps) - done} taken from the store."
 

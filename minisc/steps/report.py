@@ -42,17 +42,17 @@ class Report(Closing):
 
     def _story(self, done: Sequence[Done], context: Context) -> Story:
         made = [item for item in done if item.artifact is not None]
-        told: dict[str, Any] = (
-            json.loads((context.run / "run.json").read_text(encoding="utf-8")) if made else {"recipe": "", "command": "", "figures": {}}
-        )
+        told: dict[str, Any] = {"recipe": "", "command": "", "figures": {}}
+        if (context.run / STORY).exists():  # not of a report alone
+            told |= json.loads((context.run / STORY).read_text(encoding="utf-8"))
         scores = _scores(made)
         corpus, samples = _last(made, "documents"), _last(made, "samples")
         return Story(
             recipe=told["recipe"], command=told["command"], date=time.strftime("%Y-%m-%d %H:%M"), machine=machine(),
-            seconds=sum(item.seconds for item in done), figures=told["figures"], steps=told.get("steps", ()),
+            seconds=sum(item.seconds for item in done), figures=told["figures"], steps=told.get("steps", ()) if made else (),
             waterfall=_waterfall(corpus) if corpus else None,
             metrics={item.step: _lines(item.artifact) for item in made if item.artifact and item.artifact.has("metrics.jsonl")},
-            scores=scores, samples=_json(samples, "samples.json") or (), traces=_traces(made, samples), earlier=self._earlier(scores, context), beside=_compared(context),
+            scores=scores, samples=_json(samples, "samples.json") or (), traces=_traces(made, samples), earlier=self._earlier(scores, context) if made else None, beside=_compared(context),
             places=[(item.step, _place(item.artifact.path)) for item in made if item.artifact] + [("run", _place(context.run))],
             versions=made[-1].artifact.manifest["versions"] if made and made[-1].artifact else {}, config=_settings(context), warnings=tuple(context.speak.warnings),
         )  # fmt: skip
