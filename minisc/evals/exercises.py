@@ -131,13 +131,14 @@ class Exercises(Eval):
 
     def score(self, subject: Subject) -> Scores:
         items = drawn(self.items(subject.benchmarks), self.limit, self.seed)
-        texts = self._completions(subject, items)
-        with self.sandbox.open() as pool, subject.speak.progress(f"{self.name}: judging", len(texts), "samples") as bar:
+        with self.sandbox.open() as pool:  # before anything is written: a machine that gives no such level says so at once
+            texts = self._completions(subject, items)
             judged = pool.run_many(item.program(self.ended(*told)) for item, told in zip(_each(items, self.samples), texts, strict=True))
             flat = []
-            for (text, reason), outcome in zip(texts, judged, strict=True):
-                flat.append(Sample(text=text, finish_reason=reason, outcome=outcome))
-                bar.advance()
+            with subject.speak.progress(f"{self.name}: judging", len(texts), "samples") as bar:
+                for (text, reason), outcome in zip(texts, judged, strict=True):
+                    flat.append(Sample(text=text, finish_reason=reason, outcome=outcome))
+                    bar.advance()
             level = pool.level
         samples = [flat[at : at + self.samples] for at in range(0, len(flat), self.samples)]
         seen = overlaps({item.name: item.text for item in items}, subject.documents(TRAIN)) if self.contamination else {}
@@ -174,17 +175,25 @@ class Exercises(Eval):
         return out
 
     def _figures(self, items: Sequence[Item], samples: Sequence[Sequence[Sample]], seen: Mapping[str, Overlap]) -> dict[str, Any]:
-        passed = [sum(sample.outcome.passed for sample in own) for own in samples]
+        """Of each group of items by itself; what is in no group has the evaluation's own name."""
+        figures: dict[str, Any] = {}
+        for group in dict.fromkeys(item.group for item in items):
+            own = [(item.name, taken) for item, taken in zip(items, samples, strict=True) if item.group == group]
+            figures |= self._of_group(f"{self.name}_{group}" if group else self.name, own, seen)
+        return {**figures, f"{self.name}_items": len(items), f"{self.name}_samples": self.samples}
+
+    def _of_group(self, name: str, own: Sequence[tuple[str, Sequence[Sample]]], seen: Mapping[str, Overlap]) -> dict[str, Any]:
+        passed = [sum(sample.outcome.passed for sample in taken) for _, taken in own]
         figures: dict[str, Any] = {}
         for k in self.k:
             values = [pass_at_k(self.samples, count, k) for count in passed]
-            figures |= told(f"{self.name}_pass_at_{k}", share(values))
-            clean = [value for item, value in zip(items, values, strict=True) if item.name in seen and seen[item.name].share < SEEN]
+            figures |= told(f"{name}_pass_at_{k}", share(values))
+            clean = [value for (item, _), value in zip(own, values, strict=True) if item in seen and seen[item].share < SEEN]
             if clean:
-                figures[f"{self.name}_pass_at_{k}_unseen"] = share(clean).value
+                figures[f"{name}_pass_at_{k}_unseen"] = share(clean).value
         if seen:
-            figures[f"{self.name}_items_seen"] = sum(overlap.share >= SEEN for overlap in seen.values())
-        return {**figures, f"{self.name}_items": len(items), f"{self.name}_samples": self.samples}
+            figures[f"{name}_items_seen"] = sum(seen[item].share >= SEEN for item, _ in own)
+        return {**figures, f"{name}_items": len(own)}
 
     def _said(self) -> str:
         how = "greedily" if self.temperature == 0 else f"at temperature {self.temperature:g}, top-p {self.top_p:g}, top-k {self.top_k}"

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from minisc.core.document import Doc
+from minisc.core.errors import UserError
 from minisc.core.fingerprint import describe, fingerprint
 from minisc.evals.exercises import drawn
+from minisc.sandbox import isolated
 from tests.evals import exams
 from tests.evals.test_humaneval import ROWS, small
 
@@ -73,3 +75,15 @@ def test_workers_do_not_change_the_fingerprint_and_limits_do(tmp_path: Path) -> 
 
     assert of({"workers": 1}) == of({"workers": 3}) != of({"require": "rlimits"})
     assert small(tmp_path).reads == ("train",) and small(tmp_path, contamination=False).reads == ()
+
+
+def test_a_level_that_cannot_be_had_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exam = small(tmp_path, max_new_tokens=4, contamination=False)
+
+    def refused(level: str, preload: tuple[str, ...]) -> None:
+        raise isolated.Refused("unshare: Operation not permitted")
+
+    monkeypatch.setattr(isolated, "Worker", refused)
+    with pytest.raises(UserError, match="no sandbox of level"):
+        exams.scored(exam, tmp_path, tmp_path / "scratch")
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -48,6 +48,8 @@ def test_the_kinds_are_scored_apart_and_exact_match_strips(tmp_path: Path) -> No
     assert [figures[f"infilling_{kind}_pass_at_1"] for kind in ROWS] == [0.0, 1.0, 1.0]  # the first lacks its indentation
     assert [figures[f"infilling_{kind}_exact_match"] for kind in ROWS] == [1.0, 0.0, 1.0]
     assert figures["infilling_random_span_pass_at_1_low"] < 1
+    assert "infilling_pass_at_1" not in figures and figures["infilling_items"] == 3
+    assert [figures[f"infilling_{kind}_items"] for kind in ROWS] == [1, 1, 1]
 
 
 def test_kinds_are_chosen_and_unknown_ones_refused(tmp_path: Path) -> None:
