@@ -26,7 +26,9 @@ from typing import Any, ClassVar
 
 from minisc.core.document import JSON, Doc
 from minisc.core.errors import UserError, did_you_mean
+from minisc.core.fingerprint import free
 from minisc.core.stage import KEEP, Judge, Stage, Verdict
+from minisc.filters.base import within
 from minisc.text.literals import Literals, Places
 from minisc.text.python_regions import Regions
 from minisc.text.sensitive import credentials, harmless, names
@@ -49,14 +51,16 @@ class Pii(Stage):
     version: ClassVar[int] = 2
     reasons: ClassVar[tuple[str, ...]] = ("unredactable",)
     private: ClassVar[bool] = True
-    expected_drop: ClassVar[float] = 0.001
+    writes: ClassVar[tuple[str, ...]] = ("pii", "pii_spared")
 
     plugins: Mapping[str, Mapping[str, Any] | None]
     filters: Sequence[str]
     spare: Sequence[str]
     names: bool
+    expected_drop: float = free()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
+        within(self.expected_drop, 0, 1, "filters.pii.expected_drop")
         for reason in self.spare:
             if reason not in harmless.REASONS:
                 raise UserError(
