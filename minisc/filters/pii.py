@@ -48,7 +48,7 @@ _TEST_PATH = re.compile(r"(?:^|[/_.-])(?:tests?|testing|vectors?|fixtures?|testd
 class Pii(Stage):
     """Raises UserError for plugins, filters and reasons that do not exist."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reasons: ClassVar[tuple[str, ...]] = ("unredactable",)
     private: ClassVar[bool] = True
     writes: ClassVar[tuple[str, ...]] = ("pii", "pii_spared")
@@ -134,9 +134,10 @@ class PiiJudge:
                 yield Span(finding.start, finding.end, credentials.KEY)
 
     def _reason(self, text: str, finding: Finding, lengths: Sequence[int], in_test: bool) -> str:
-        """Only the entropy plugins guess; what a plugin knows by its form is a secret."""
+        """Only the entropy plugins guess; what a plugin knows by its form is a secret, unless it only happens to have it."""
         if not finding.by_entropy:
-            return ""
+            reason = harmless.form_to_spare(text, finding.start, finding.end)
+            return reason if reason in self._spare else ""
         place = harmless.place_of(text, finding.start, finding.end, in_test)
         reason = harmless.reason_to_spare(text[finding.start : finding.end], place, lengths)
         return reason if reason in self._spare else ""
