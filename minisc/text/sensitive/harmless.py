@@ -9,9 +9,9 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
     identifier   a name that the source defines, imports or calls
     words        made of the letter pairs of English identifiers: image-classification/resnet50
     hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …, or it is the
-                 value of a file's name
+                 value of a file's name; 12 hexadecimal digits given as a (down_)revision, as alembic numbers migrations
     object_id    24 hexadecimal digits, the first eight a time between 2004 and 2040 in seconds: MongoDB's ids, whatever else is on
-                 the line where an `id` is given; LVM's ids of volumes
+                 the line where an `id` is given; LVM's ids of volumes; Relay's ids, base64 of Type:number or Type:uuid
     public       hexadecimal as long as the id of a public key, and its line or the two before speak of public keys or OpenPGP
     test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
     table        one of five or more different ones of the same length: tables of digests, primes, vectors
@@ -26,12 +26,26 @@ What a plugin knows by its form (`AKIA…`, `SK…`) is no guess. Of such a find
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-REASONS = ("number", "alphabet", "identifier", "words", "hash", "object_id", "test_vector", "table", "data", "public", "placeholder", "piece")
+REASONS = (
+    "number",
+    "alphabet",
+    "identifier",
+    "words",
+    "hash",
+    "object_id",
+    "test_vector",
+    "table",
+    "data",
+    "public",
+    "placeholder",
+    "piece",
+)
 _HEX = re.compile(r"[0-9a-fA-F]+")
 # The 200 commonest letter pairs of identifiers in CPython's library: 90 % of the pairs in words, 30 % in random letters.
 _PAIRS = frozenset(
@@ -70,7 +84,9 @@ _HASH_WORD = re.compile(
     r"|oid|image|signature|[ug]uid|snapshot|version|bytes|build)(?![a-z])",
     re.IGNORECASE,
 )
-_KEY_WORD = re.compile(r"secret|(?<!public_key_)token|pass_?w|pwd|api_?key|access_?key|private_?key|auth(?!or(?!i))|credential", re.IGNORECASE)
+_KEY_WORD = re.compile(
+    r"secret|(?<!public_key_)token|pass_?w|pwd|api_?key|access_?key|private_?key|auth(?!or(?!i))|credential", re.IGNORECASE
+)
 _BARE_KEY = re.compile(r"(?<![a-z])keys?(?![a-z])", re.IGNORECASE)
 _VECTOR_WORD = re.compile(
     r"fromhex|unhexlify|a2b_hex|b2a_hex|hexlify|hexdigest|vector|expect|assert|b64decode|b64encode|b16", re.IGNORECASE
@@ -83,6 +99,8 @@ _ID_GIVEN = re.compile(r"(?:^|[^A-Za-z])ids?[\"']?\s{0,4}[:=]\s{0,4}[\"']?\Z", r
 _LVM_ID = re.compile(r"\w{6}(?:-\w{4}){5}-\w{6}")
 _PUBLIC_WORD = re.compile(r"public_?key|key_?id|key_?server|fingerprint|(?<![a-z])(?:pgp|gpg|apt)(?![a-z])", re.IGNORECASE)
 _PUBLIC_IDS = frozenset((8, 16, 40))  # hexadecimal digits: OpenPGP's ids and fingerprints, .NET's tokens of public keys
+_RELAY_ID = re.compile(rb"[A-Z][A-Za-z]{2,40}:(?:\d{1,20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_REVISION = re.compile(r"revision(?:\s?:[^=\n]{1,60})?\s?=[\s('\",]")  # revision: str = "…
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _ESCAPE = re.compile(r"(?:\\(?:[abfnrtv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})|%[0-9a-fA-F]{2})\Z")
 _YEAR_2040 = "83aa7e80"  # seconds since 1970; 40000000 is 2004
@@ -131,7 +149,7 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
         return ""
     if _is_hash(value, place):
         return "hash"
-    if (_OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040) or _LVM_ID.fullmatch(value):
+    if (_OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040) or _LVM_ID.fullmatch(value) or _is_relay_id(value):
         return "object_id"
     if len(value) in _PUBLIC_IDS and _HEX.fullmatch(value) and _PUBLIC_WORD.search(_in_words(place.nearby) + outside):
         return "public"
@@ -151,6 +169,13 @@ def form_to_spare(text: str, start: int, end: int) -> str:
         return "placeholder"
     before = text[max(0, start - 6) : start]
     return "piece" if before[-1:].isalnum() and not _ESCAPE.search(before) else ""
+
+
+def _is_relay_id(value: str) -> bool:
+    try:
+        return bool(_RELAY_ID.fullmatch(base64.b64decode(value, validate=True)))
+    except ValueError:
+        return False
 
 
 def _in_words(line: str) -> str:
@@ -177,4 +202,6 @@ def _is_hash(value: str, place: Place) -> bool:
         else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
     )
     line = place.line.replace(value, " ")
+    if len(value) == 12 and _HEX.fullmatch(value) and _REVISION.search(line):
+        return True
     return digest and bool(_HASH_WORD.search(_in_words(place.nearby + line)) or _FILE_KEY.search(line))

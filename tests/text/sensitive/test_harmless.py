@@ -10,6 +10,7 @@ import pytest
 from minisc.text.sensitive.harmless import form_to_spare, is_words, place_of, reason_to_spare
 
 HEX40 = "81fd1d6e7847c99f5862c9fb81387956d99ec7aa"
+RELAY = "V2FyZWhvdXNlOjJjMGNiODAwLTU0N2ItNDM1ZS04Y2UwLTkyYTFiOTE1ZmFkMQ=="  # Warehouse:2c0cb800-547b-435e-8ce0-92a1b915fad1
 JOB, VOLUME = "687fb701029421ae5549d998", "66Ojcd-ULtu-1cZa-Tywo-mx0d-RF4O-ysA9jK"
 
 
@@ -47,6 +48,12 @@ def reason(line: str, value: str, in_test: bool = False, lengths: tuple[int, ...
         (f"keyId = '{HEX40[:16].upper()}'", HEX40[:16].upper(), "public"),
         (f"publicKeyToken='{HEX40[:16]}'", HEX40[:16], "public"),
         (f"token='{HEX40[:16]}', public_key", HEX40[:16], ""),
+        ("down_revision: str | None = '9e8c841d1a30'", "9e8c841d1a30", "hash"),
+        ("down_revision = ('0ec979123ba4', 'd7d747033183')", "d7d747033183", "hash"),
+        ("revised = '9e8c841d1a30'", "9e8c841d1a30", ""),
+        (f"'eq': '{RELAY}'", RELAY, "object_id"),
+        (f"'token': '{RELAY}'", RELAY, ""),
+        ("'eq': 'YWRtaW46aHVudGVyMmh1bnRlcjI='", "YWRtaW46aHVudGVyMmh1bnRlcjI=", ""),  # admin:hunter2hunter2
         (f"fingerprint_api_key = '{HEX40}'", HEX40, ""),
     ],
 )
@@ -62,7 +69,7 @@ def test_reasons(line: str, value: str, expected: str) -> None:
         (r"print('a\n", "AKIAIOSFODNN7EXAMPLQ", ""),
         (r"b'\x00", "AKIAIOSFODNN7EXAMPLQ", ""),
         ("?key%3D", "AKIAIOSFODNN7EXAMPLQ", ""),
-        ("x = 'QAHAEwAAQAAgAH", "AKIAAQBAAC4ABAAHAM0A", "piece"),
+        ("x = 'QAHAEwAAQAAgAH", "AKIAAQBDCC4ABECHFM0A", "piece"),
         ("'TATCGTCGAAATC", "ACCACGCTGACGCTGCAGGT", "piece"),
         ("x = '", "AC" + "x" * 32, "placeholder"),
         ("x = '", "AC" + "0123456789abcdef" * 2, ""),
