@@ -1,7 +1,7 @@
 """explain: what happened to one file of a corpus, and which kept file it duplicates.
 
 In: documents, and `uid=…`: a uid or at least 8 digits of one, a SWHID (`swh:1:cnt:…`, also of a directory or revision), the sha1_git of a
-file, `repo:path`, or a path or its end. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact:
+file, `repo:path`, or a path or its end, with or without the repository before it. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact:
 its provenance, license and evidence, notes, who dropped it and why, and for a duplicate the chain of files up to the one that was kept, also
 where that lies in a corpus of `inputs.against`.
 Guarantees: a row group at a time is read, by column, and never a text; the first `SHOWN` matches are told, the others counted. An answer is
@@ -109,7 +109,8 @@ def _mask(table: pa.Table, asked: str) -> pa.ChunkedArray:
     if swhid := _SWHID.fullmatch(asked):
         return pc.fill_null(pc.equal(table[_COLUMNS[swhid[1]]], swhid[2]), False)
     named = pc.binary_join_element_wise(table["repo"], table["path_text"], ":")
-    masks = [pc.equal(named, asked), pc.equal(table["path_text"], asked), pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}")]
+    whole = pc.binary_join_element_wise(pc.fill_null(table["repo"], ""), table["path_text"], "/")
+    masks = [pc.equal(named, asked), pc.equal(whole, asked), pc.ends_with(whole, f"/{asked.lstrip('/')}"), pc.equal(table["path_text"], asked), pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}")]
     if _HEX.fullmatch(asked):
         masks.append(pc.starts_with(table["uid"], asked))
     if len(asked) == 40:

@@ -7,7 +7,8 @@ ScanCode is asked if it is installed (`pip install scancode-toolkit-mini 'pluggy
 takes a minute to load, which is not counted). Its detections are joined by AND, as it does for a file.
 
 Printed: the time a text (mean, median, worst), the ratio of the means, how many answers are the same expression and how many the
-same class (permissive, no_license, non_permissive), and every text of another class with both answers. Differences that were seen, and why:
+same class (permissive, no_license, non_permissive), and both answers to every text where the expressions differ, those of another class first.
+Differences that were seen, and why:
 
     LicenseRef-scancode-generic-cla, …-dco, …-warranty-disclaimer and the like
                              ScanCode's ids for clauses that are no license. The Stack v2 counts them as harmless; `license_class`
@@ -88,8 +89,9 @@ def main(folder: Path, wanted: int) -> None:
     classes = [(license_class(one), license_class(other)) for one, other in zip(ours, theirs, strict=True)]
     agree = sum(one == other for one, other in classes)
     print(f"same expression: {same} of {len(texts)}; same class: {agree} of {len(texts)}; the others:\n")
-    for (name, _), one, other, (own_class, their_class) in zip(texts, ours, theirs, classes, strict=True):
-        if own_class != their_class:
+    told = sorted(zip(texts, ours, theirs, classes, strict=True), key=lambda one: one[3][0] == one[3][1])
+    for (name, _), one, other, (own_class, their_class) in told:
+        if set((one or "").split()) != set((other or "").split()):
             print(f"{name}\n  ours     {own_class:15} {one}\n  ScanCode {their_class:15} {other}")
 
 
