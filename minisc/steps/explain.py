@@ -47,7 +47,7 @@ _NOTE_CHARACTERS = 300  # of one note on the screen
 class Explain(Step):
     """Raises UserError without a question, and where nothing matches."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents")}
 
@@ -110,7 +110,13 @@ def _mask(table: pa.Table, asked: str) -> pa.ChunkedArray:
         return pc.fill_null(pc.equal(table[_COLUMNS[swhid[1]]], swhid[2]), False)
     named = pc.binary_join_element_wise(table["repo"], table["path_text"], ":")
     whole = pc.binary_join_element_wise(pc.fill_null(table["repo"], ""), table["path_text"], "/")
-    masks = [pc.equal(named, asked), pc.equal(whole, asked), pc.ends_with(whole, f"/{asked.lstrip('/')}"), pc.equal(table["path_text"], asked), pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}")]
+    masks = [
+        pc.equal(named, asked),
+        pc.equal(whole, asked),
+        pc.ends_with(whole, f"/{asked.lstrip('/')}"),
+        pc.equal(table["path_text"], asked),
+        pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}"),
+    ]
     if _HEX.fullmatch(asked):
         masks.append(pc.starts_with(table["uid"], asked))
     if len(asked) == 40:

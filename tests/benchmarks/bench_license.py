@@ -14,6 +14,12 @@ Differences that were seen, and why:
                              ScanCode's ids for clauses that are no license. The Stack v2 counts them as harmless; `license_class`
                              knows SPDX ids only and takes what it does not know as non_permissive. Ours never gives them.
     MIT AND fmt-exception    the exception only adds rights, ours says MIT; ScanCode gives it as a license of its own
+    BSD-3-Clause-Open-MPI, Python-2.0.1, MPL-1.1
+                             wordings of one license that ScanCode tells apart, or a license that the text of another one names
+    OR and AND               "dual-licensed" in the text makes ours OR; the order of a choice is no difference
+    collections (Pillow, NumPy, pyarrow, musl)
+                             ScanCode lists every notice of every file, LGPL and GPL of xz's scripts in Pillow's among them, which makes another
+                             class of it; ours takes what is granted in full or by name for a component
     GPL in Python's license  a mention ("GPL-compatible") that ScanCode takes as a clue; ours takes a grant or a full text
 """
 
@@ -89,8 +95,8 @@ def main(folder: Path, wanted: int) -> None:
     classes = [(license_class(one), license_class(other)) for one, other in zip(ours, theirs, strict=True)]
     agree = sum(one == other for one, other in classes)
     print(f"same expression: {same} of {len(texts)}; same class: {agree} of {len(texts)}; the others:\n")
-    told = sorted(zip(texts, ours, theirs, classes, strict=True), key=lambda one: one[3][0] == one[3][1])
-    for (name, _), one, other, (own_class, their_class) in told:
+    listed = sorted(zip(texts, ours, theirs, classes, strict=True), key=lambda one: one[3][0] == one[3][1])
+    for (name, _), one, other, (own_class, their_class) in listed:
         if set((one or "").split()) != set((other or "").split()):
             print(f"{name}\n  ours     {own_class:15} {one}\n  ScanCode {their_class:15} {other}")
 

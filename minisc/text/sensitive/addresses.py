@@ -47,9 +47,7 @@ services technology
 _GENERIC = frozenset(_GENERIC_TEXT.split())
 
 _DOTTED = re.compile(r"\.(?<=\d\.)(?:\d{1,3}\.){2}\d{1,3}(?![\w]|\.\d)")
-_VERSION_WORD = re.compile(
-    r"version|\bver\b|release|changelog|firmware|\bbuild\b|revision|rfc|section|[=><~!]=|\bv$", re.IGNORECASE
-)
+_VERSION_WORD = re.compile(r"version|\bver\b|release|changelog|firmware|\bbuild\b|revision|rfc|section|[=><~!]=|\bv$", re.IGNORECASE)
 _ADDRESS_WORD = re.compile(
     r"host|\bip|ip\b|_ip|ip_|inet|addr|server|dns|port|url|http|ping|socket|connect|listen|bind|subnet|network|gateway|proxy|client|remote|router|peer|node"
     r"|broker|endpoint|://|cidr|route|forwarded",
