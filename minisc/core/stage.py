@@ -51,6 +51,8 @@ class Stage(ABC):
     reasons: ClassVar[tuple[str, ...]] = ()
     private: ClassVar[bool] = False  # True: no sample of a dropped text is kept (malware, optout, pii, license)
     kinds: ClassVar[tuple[str, ...]] = ()  # kinds of documents that it judges; empty: all
+    writes: ClassVar[tuple[str, ...]] = ()  # notes that a filter behind it may read
+    reads: ClassVar[tuple[str, ...]] = ()  # notes that it needs of the filters before it, or of the source
     max_workers: ClassVar[int | None] = None  # 1 where an allowance or a daemon is shared
     expected_drop: ClassVar[float] = 1.0  # share of documents above which a run warns
 

@@ -20,7 +20,7 @@ from minisc.core.stage import Sketches
 from minisc.filters.base import Rows
 from minisc.text.shingles import Hashes, mix
 
-LEAST, MOST, OF_A_DOCUMENT = 64 << 20, 512 << 20, 48  # bytes of band hashes held at once; they change speed, never a result
+LEAST, MOST, OF_A_DOCUMENT = 16 << 20, 512 << 20, 48  # bytes of band hashes held at once; they change speed, never a result
 
 
 def budget(documents: int) -> int:

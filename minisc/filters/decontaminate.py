@@ -32,6 +32,7 @@ from minisc.core.document import Doc
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.core.stage import GlobalStage, Sketches, Texts, write_verdicts
+from minisc.filters.base import within
 from minisc.text.benchmarks import PROMPT, SOLUTION, Benchmark, Item
 from minisc.text.renaming import Tokens, renames, tokens_of
 from minisc.text.windows import Hashes, Table, byte_windows, code_windows
@@ -67,7 +68,6 @@ class Decontaminate(GlobalStage):
 
     version: ClassVar[int] = 1
     reasons: ClassVar[tuple[str, ...]] = HOW
-    expected_drop: ClassVar[float] = 0.01
 
     folder: str | None = free()  # identity() has the contents
     benchmarks: Mapping[str, Mapping[str, Any]]
@@ -77,8 +77,10 @@ class Decontaminate(GlobalStage):
     min_overlap: int
     overlap: float
     renamed: bool
+    expected_drop: float = free()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
+        within(self.expected_drop, 0, 1, "filters.decontaminate.expected_drop")
         for name, least in (("min_prompt", WIDTH), ("min_solution", WIDTH), ("min_overlap", 2 * WIDTH), ("min_tokens", PROGRAM_WIDTH)):
             if getattr(self, name) < least:
                 raise UserError(

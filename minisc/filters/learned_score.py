@@ -1,9 +1,9 @@
-"""A learned score as a note, and a reason to drop where a `threshold` is given.
+"""A learned score as a note; the filter `threshold`, put behind it, drops by it.
 
 In: documents of kind `code`, and `scorer`: the folder of an artifact of the step `train_scorer`. Out: the note `learned_score`, 0 to 10
-with two decimals, as its teacher would have said it; below the threshold, the reason `low_score`.
-Guarantees: note and verdict are of the same rounded number; the fingerprint has the scorer's contents, wherever it lies.
-Price: about 14 MB/s a core (tests/benchmarks/bench_scores.py). Not for: dropping at a threshold that nobody looked at; see
+with two decimals, as its teacher would have said it. Drops nothing.
+Guarantees: the fingerprint has the scorer's contents, wherever it lies.
+Price: about 14 MB/s a core (tests/benchmarks/bench_scores.py). Not for: dropping at a limit that nobody looked at; see
 the artifact's `held_back.jsonl` for how far it is from its labels.
 """
 
@@ -21,28 +21,18 @@ from minisc.core.durable import sha256_of
 from minisc.core.errors import UserError
 from minisc.core.fingerprint import free
 from minisc.core.stage import Judge, Stage, Verdict
-from minisc.filters.base import within
 from minisc.text.scorer import SETTINGS, WEIGHTS, Scorer
-
-LOW_SCORE = "low_score"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LearnedScore(Stage):
     """Raises UserError without a scorer; BadInput, before the run, for a folder that holds none."""
 
-    version: ClassVar[int] = 1
-    reasons: ClassVar[tuple[str, ...]] = (LOW_SCORE,)
+    version: ClassVar[int] = 2
     kinds: ClassVar[tuple[str, ...]] = ("code",)
+    writes: ClassVar[tuple[str, ...]] = ("learned_score",)
 
-    scorer: str | None = free()  # type: ignore[misc]  # identity() has its contents
-    threshold: float | None
-    expected_drop: float = free()  # type: ignore[misc]
-
-    def __post_init__(self) -> None:
-        if self.threshold is not None:
-            within(self.threshold, 0, 10, "filters.learned_score.threshold")
-        within(self.expected_drop, 0, 1, "filters.learned_score.expected_drop")
+    scorer: str | None = free()  # identity() has its contents
 
     @property
     def _folder(self) -> Path:
@@ -61,11 +51,8 @@ class LearnedScore(Stage):
 
     def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
         scorer = Scorer.load(self._folder)
-        return nullcontext(lambda docs: self._judge(scorer, docs))
+        return nullcontext(lambda docs: _judged(scorer, docs))
 
-    def _judge(self, scorer: Scorer, docs: Sequence[Doc]) -> list[Verdict]:
-        return [self._verdict(score) for score in scorer.scores(doc.text for doc in docs)]
 
-    def _verdict(self, score: float) -> Verdict:
-        low = self.threshold is not None and score < self.threshold
-        return Verdict(drop=LOW_SCORE if low else "", notes={"learned_score": score})
+def _judged(scorer: Scorer, docs: Sequence[Doc]) -> list[Verdict]:
+    return [Verdict(notes={"learned_score": score}) for score in scorer.scores(doc.text for doc in docs)]

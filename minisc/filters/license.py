@@ -37,7 +37,7 @@ KEEP_UNKNOWN, DROP_UNKNOWN = "keep", "drop"
 
 @dataclass(frozen=True, kw_only=True)
 class License(Stage):
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     reasons: ClassVar[tuple[str, ...]] = (NON_PERMISSIVE, NO_LICENSE)
     private: ClassVar[bool] = True
 

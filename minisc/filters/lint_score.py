@@ -1,7 +1,6 @@
-"""Scores Python from 0 to 10 by what ruff complains of: a note, and a reason to drop only if a `threshold` is given.
+"""Scores Python from 0 to 10 by what ruff complains of, as a note; the filter `threshold`, put behind it, drops by it.
 
-In: documents of kind `code`. Out: the note `lint_score` (0 to 10, two decimals; null for what ruff does not parse or gives up); with a
-threshold the reasons `low_score` and `unparsable`.
+In: documents of kind `code`. Out: the note `lint_score` (0 to 10, two decimals; null for what ruff does not parse or gives up). Drops nothing.
 The formula is pylint's default one (`evaluation`): 10 - 10 * weighted complaints / statements, at least 0, where its errors weigh 5 and
 everything else 1. `rules` gives the weights by prefix of ruff's rule, the longest that fits counts. For statements we count the lines that
 are neither blank nor comments, since ruff does not count statements; so scores are near pylint's, not equal. swallow-code kept pylint 7.0
@@ -22,28 +21,23 @@ from typing import ClassVar
 
 from minisc.core.document import Doc
 from minisc.core.errors import UserError
-from minisc.core.fingerprint import free
 from minisc.core.stage import Judge, Stage, Verdict
 from minisc.filters import ruff_batch
-from minisc.filters.base import within
 
-LOW_SCORE, UNPARSABLE = "low_score", "unparsable"
 _RULE = re.compile(r"[A-Z]{1,4}\d{0,4}")
 _SYNTAX = ("invalid-syntax", "E902", "E999")  # ruff's words for what it could not read as Python
 
 
 @dataclass(frozen=True, kw_only=True)
 class LintScore(Stage):
-    """Raises UserError for rules that ruff does not know, and for weights and thresholds that make no sense."""
+    """Raises UserError for rules that ruff does not know, and for weights that make no sense."""
 
-    version: ClassVar[int] = 1
-    reasons: ClassVar[tuple[str, ...]] = (LOW_SCORE, UNPARSABLE)
+    version: ClassVar[int] = 2
     kinds: ClassVar[tuple[str, ...]] = ("code",)
+    writes: ClassVar[tuple[str, ...]] = ("lint_score",)
 
     rules: Mapping[str, float]
     target_version: str
-    threshold: float | None
-    expected_drop: float = free()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         where = "filters.lint_score"
@@ -55,9 +49,6 @@ class LintScore(Stage):
         if not self.rules:
             raise UserError("no rule is looked for", where=f"{where}.rules", do="filters.lint_score.rules={F: 1}")
         ruff_batch.check_target(self.target_version, f"{where}.target_version")
-        if self.threshold is not None:
-            within(self.threshold, 0, 10, f"{where}.threshold")
-        within(self.expected_drop, 0, 1, f"{where}.expected_drop")
 
     def identity(self) -> Mapping[str, str]:
         """Ruff's version; asks it whether it knows the rules, before the run."""
@@ -77,7 +68,7 @@ class LintScore(Stage):
 
     def _judge(self, docs: Sequence[Doc]) -> list[Verdict]:
         found = ruff_batch.over([doc.text for doc in docs], ["check", *self._words()], self._complaints, None)
-        return [self._verdict(doc.text, weight) for doc, weight in zip(docs, found, strict=True)]
+        return [Verdict(notes={"lint_score": _score(doc.text, weight)}) for doc, weight in zip(docs, found, strict=True)]
 
     def _complaints(self, folder: Path, texts: list[bytes | None], told: str, trouble: str) -> list[float | None]:
         """The weight of all complaints about each text; None where it does not parse."""
@@ -93,11 +84,9 @@ class LintScore(Stage):
         fitting = [rule for rule in self.rules if code.startswith(rule)]
         return self.rules[max(fitting, key=len)] if fitting else 0.0
 
-    def _verdict(self, text: str, weight: float | None) -> Verdict:
-        if weight is None:
-            return Verdict(drop=UNPARSABLE if self.threshold is not None else "", notes={"lint_score": None})
-        score = round(max(0.0, 10 - 10 * weight / max(1, statements(text))), 2)
-        return Verdict(drop=LOW_SCORE if self.threshold is not None and score < self.threshold else "", notes={"lint_score": score})
+
+def _score(text: str, weight: float | None) -> float | None:
+    return None if weight is None else round(max(0.0, 10 - 10 * weight / max(1, statements(text))), 2)
 
 
 def statements(text: str) -> int:

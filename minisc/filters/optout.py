@@ -4,7 +4,9 @@ In: documents, and lists: text files of one entry a line, `#` begins a comment. 
 names. An entry is one of
     octo/cat, https://github.com/octo/cat.git   a repository
     octo/*, @octo                               all repositories of an account
+    numpy                                       a repository that has no owner: an installed package, a folder; never an account
     swh:1:cnt:… swh:1:dir:… swh:1:rev:…         a content, directory or revision of Software Heritage
+A package is named as PyPI names it: `Foo_Bar` and `foo-bar` are the same.
 Guarantees: case, scheme, host `github.com` and `.git` do not matter; other hosts do; a line that is no entry is an error, for
 an entry that is not understood would be a wish that is not heard. Price: a few dictionary look-ups a document.
 Purging a finished corpus: run `curate` on it with this filter alone; documents that stay are copied as they are.
@@ -27,7 +29,7 @@ from minisc.core.fingerprint import free
 from minisc.core.stage import KEEP, Judge, Stage, Verdict
 
 _SWHID = re.compile(r"swh:1:(cnt|dir|rev):([0-9a-f]{40})")
-_NAME = re.compile(r"(?:[\w.:-]+/)*[\w.-]+/(?:[\w.-]+|\*)")
+_NAME = re.compile(r"(?:[\w.:-]+/)*[\w.-]+/(?:[\w.-]+|\*)|[a-z0-9]+(?:-[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def _entries(path: Path) -> list[str]:
             raise BadInput(
                 f"no opt-out is named by {line.strip()!r}",
                 where=f"{path}, line {number}",
-                do="write owner/name, @owner or swh:1:cnt:<40 hex digits>",
+                do="write owner/name, @owner, the name of a package, or swh:1:cnt:<40 hex digits>",
             )
         entries.append(entry if _SWHID.fullmatch(entry) else repository(entry))
     return entries
@@ -77,7 +79,8 @@ def repository(name: str) -> str:
     """A repository's name in one spelling: `https://github.com/Octo/Cat.git` and `octo/cat` are the same."""
     plain = re.sub(r"^[a-z+]+://(?:[^/@]*@)?|^git@", "", name.strip().lower()).rstrip("/").removesuffix(".git")
     plain = re.sub(r"^([\w.-]+\.[a-z]+):(?=[^/\d])", r"\1/", plain)  # git@host:owner/name
-    return re.sub(r"^(?:www\.)?github\.com/", "", plain)
+    plain = re.sub(r"^(?:www\.)?github\.com/", "", plain)
+    return plain if "/" in plain else re.sub(r"[-_.]+", "-", plain)  # a package, in PyPI's canonical form
 
 
 def _verdict(doc: Doc, entries: set[str]) -> Verdict:

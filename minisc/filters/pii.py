@@ -26,7 +26,9 @@ from typing import Any, ClassVar
 
 from minisc.core.document import JSON, Doc
 from minisc.core.errors import UserError, did_you_mean
+from minisc.core.fingerprint import free
 from minisc.core.stage import KEEP, Judge, Stage, Verdict
+from minisc.filters.base import within
 from minisc.text.literals import Literals, Places
 from minisc.text.python_regions import Regions
 from minisc.text.sensitive import credentials, harmless, names
@@ -46,17 +48,19 @@ _TEST_PATH = re.compile(r"(?:^|[/_.-])(?:tests?|testing|vectors?|fixtures?|testd
 class Pii(Stage):
     """Raises UserError for plugins, filters and reasons that do not exist."""
 
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     reasons: ClassVar[tuple[str, ...]] = ("unredactable",)
     private: ClassVar[bool] = True
-    expected_drop: ClassVar[float] = 0.001
+    writes: ClassVar[tuple[str, ...]] = ("pii", "pii_spared")
 
     plugins: Mapping[str, Mapping[str, Any] | None]
     filters: Sequence[str]
     spare: Sequence[str]
     names: bool
+    expected_drop: float = free()  # type: ignore[misc]
 
     def __post_init__(self) -> None:
+        within(self.expected_drop, 0, 1, "filters.pii.expected_drop")
         for reason in self.spare:
             if reason not in harmless.REASONS:
                 raise UserError(
@@ -130,9 +134,10 @@ class PiiJudge:
                 yield Span(finding.start, finding.end, credentials.KEY)
 
     def _reason(self, text: str, finding: Finding, lengths: Sequence[int], in_test: bool) -> str:
-        """Only the entropy plugins guess; what a plugin knows by its form is a secret."""
+        """Only the entropy plugins guess; what a plugin knows by its form is a secret, unless it only happens to have it."""
         if not finding.by_entropy:
-            return ""
+            reason = harmless.form_to_spare(text, finding.start, finding.end)
+            return reason if reason in self._spare else ""
         place = harmless.place_of(text, finding.start, finding.end, in_test)
         reason = harmless.reason_to_spare(text[finding.start : finding.end], place, lengths)
         return reason if reason in self._spare else ""

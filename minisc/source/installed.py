@@ -54,7 +54,7 @@ _METADATA = re.compile(r"([^/]+\.(?:dist|egg)-info)/([^/]+)")
 class Installed(Source):
     """See the module. Raises UserError where no distribution has a usable file."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     stdlib: bool
     stdlib_exclude: Sequence[str]

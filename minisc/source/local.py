@@ -46,7 +46,7 @@ NAMES_SHOWN = 8
 class Local(Source):
     """See the module. Raises UserError where there is nothing at `path`, or no file with one of `suffixes`."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
 
     path: str | Sequence[str] | None = free()  # the location is no part of the result: names, sizes and contents are
     suffixes: Sequence[str]

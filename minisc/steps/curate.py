@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -34,6 +34,23 @@ class Curate(Step):
 
     filters: dict[str, Stage]
 
+    def __post_init__(self) -> None:
+        for reader, note, writer in self._readings():
+            names = list(self.filters)
+            if writer and names.index(writer) > names.index(reader):
+                names.remove(reader)
+                names.insert(names.index(writer) + 1, reader)
+                raise UserError(
+                    f"{reader} reads the note {note!r}, which {writer} writes only after it",
+                    where=f"filters=[{','.join(self.filters)}]",
+                    do=f"filters=[{','.join(names)}]",
+                )
+
+    def _readings(self) -> Iterator[tuple[str, str, str]]:
+        """(filter, note that it reads, filter of the list that writes it or '')."""
+        writers = {note: name for name, stage in self.filters.items() for note in stage.writes}
+        yield from ((name, note, writers.get(note, "")) for name, stage in self.filters.items() for note in stage.reads)
+
     def leaves(self, context: Context) -> Mapping[str, Any]:
         return {"order": ordered(self.filters)}  # [a, b] and [b, a] are not the same corpus
 
@@ -41,8 +58,13 @@ class Curate(Step):
         size, documents = inputs["documents"].get("bytes_kept", 0), inputs["documents"].get("documents_kept", 0)
         return Cost(
             seconds=size / BYTES_PER_SECOND, disk_bytes=round(size * 0.3), expect={"documents_kept": documents * 0.8, "bytes_kept": size * 0.8},
-            remark="; ".join([" ".join(self.filters), *(told for stage in self.filters.values() for told in stage.remarks())]),
+            remark="; ".join([" ".join(self.filters), *(told for stage in self.filters.values() for told in stage.remarks()), *self._unwritten()]),
         )  # fmt: skip
+
+    def _unwritten(self) -> Iterator[str]:
+        for reader, note, writer in self._readings():
+            if not writer:
+                yield f"{reader} reads the note {note!r}, which no filter of the list writes: the documents have to bring it"
 
     def run(self, work: Work, inputs: Inputs) -> Figures:
         before: Artifact = inputs["documents"]

@@ -1,7 +1,7 @@
 """explain: what happened to one file of a corpus, and which kept file it duplicates.
 
 In: documents, and `uid=…`: a uid or at least 8 digits of one, a SWHID (`swh:1:cnt:…`, also of a directory or revision), the sha1_git of a
-file, `repo:path`, or a path or its end. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact:
+file, `repo:path`, or a path or its end, with or without the repository before it. Out: a table a file on the screen, the same in run.json, and `explanation.json` in the artifact:
 its provenance, license and evidence, notes, who dropped it and why, and for a duplicate the chain of files up to the one that was kept, also
 where that lies in a corpus of `inputs.against`.
 Guarantees: a row group at a time is read, by column, and never a text; the first `SHOWN` matches are told, the others counted. An answer is
@@ -47,7 +47,7 @@ _NOTE_CHARACTERS = 300  # of one note on the screen
 class Explain(Step):
     """Raises UserError without a question, and where nothing matches."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     makes: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[Mapping[str, Need]] = {"documents": Need("documents")}
 
@@ -109,7 +109,14 @@ def _mask(table: pa.Table, asked: str) -> pa.ChunkedArray:
     if swhid := _SWHID.fullmatch(asked):
         return pc.fill_null(pc.equal(table[_COLUMNS[swhid[1]]], swhid[2]), False)
     named = pc.binary_join_element_wise(table["repo"], table["path_text"], ":")
-    masks = [pc.equal(named, asked), pc.equal(table["path_text"], asked), pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}")]
+    whole = pc.binary_join_element_wise(pc.fill_null(table["repo"], ""), table["path_text"], "/")
+    masks = [
+        pc.equal(named, asked),
+        pc.equal(whole, asked),
+        pc.ends_with(whole, f"/{asked.lstrip('/')}"),
+        pc.equal(table["path_text"], asked),
+        pc.ends_with(table["path_text"], f"/{asked.lstrip('/')}"),
+    ]
     if _HEX.fullmatch(asked):
         masks.append(pc.starts_with(table["uid"], asked))
     if len(asked) == 40:

@@ -116,7 +116,8 @@ class TrainScorer(Step):
             f"mean absolute error {figures['mean_absolute_error']:.2f} on {figures['documents_asked']:,} documents held back "
             f"(always the mean: {figures['baseline_mean_absolute_error']:.2f}), correlation {figures['correlation']:.2f}"
         )
-        context.speak.line(f"to use it: +filters=[learned_score] filters.learned_score.scorer={artifact.path}")
+        context.speak.line(f"to score by it: +filters=[learned_score] filters.learned_score.scorer={artifact.path}")
+        context.speak.line("to drop by it: +filters=[learned_score,threshold] and filters.threshold.limits.learned_score.min=<score>")
 
 
 def _is_held_back(doc: Doc) -> bool:

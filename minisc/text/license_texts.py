@@ -148,9 +148,14 @@ def _closed_at(words: bytes, at: int, opening: Opening, later: Sequence[tuple[in
 
 
 def _without_bases(found: Sequence[str]) -> list[str]:
-    """ "Apache-2.0" beside "Apache-2.0 WITH LLVM-exception" is the same license without the exception that follows its text."""
-    bases = {spdx.partition(" WITH ")[0] for spdx in found if " WITH " in spdx}
-    return [spdx for spdx in dict.fromkeys(found) if spdx not in bases]
+    """ "Apache-2.0" beside "Apache-2.0 WITH LLVM-exception" is the same license: the exception stands behind its text or in it."""
+    framed = ["", *found, ""]
+    told = (
+        spdx
+        for before, spdx, after in zip(framed, found, framed[2:], strict=False)
+        if not before.startswith(f"{spdx} WITH ") and not after.startswith(f"{spdx} WITH ")
+    )
+    return list(dict.fromkeys(told))
 
 
 def _all(words: bytes, head: bytes) -> list[int]:

@@ -3,14 +3,15 @@
     python -m tests.benchmarks.bench_near_dup_memory [documents, 1,000,000 by default]
 
 Documents here are signatures alone (256 random minima; every hundredth is a near copy of the one before), as `sketch` would have written
-them, in parts of 50,000; 1 kB of disk each. `resolve` runs in a process of its own for 200,000 documents and for all of them.
-Printed: peak memory of each process and the slope between them, in bytes a document, beside the issue's 150. What grows with the corpus:
+them, in parts of 5,000 (64 MB of text at 13 kB a file); 1 kB of disk each. `resolve` runs in a process of its own for each size.
+Printed: peak memory, the median of five processes, and the slope from the smallest size on, in bytes a document, beside the issue's 150. What grows with the corpus:
 band hashes of one pass (48), labels and order of a band (24), uids (36), keeper columns while they are ranked.
 """
 
 from __future__ import annotations
 
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,7 +28,9 @@ from minisc.core.parts import PartSketches
 from minisc.filters.base import KEEPER_FIELDS, keeper_columns
 from minisc.filters.near_dup import NearDup
 
-PART, MINIMA, SMALL = 50_000, 256, 200_000
+PART, MINIMA = 5_000, 256
+SIZES = (20_000, 60_000, 200_000)  # and the one asked for
+RUNS = 5  # the allocator alone makes 10 MB of difference
 WORDS = "alpha beta gamma delta epsilon zeta eta theta iota kappa "
 
 
@@ -56,19 +59,24 @@ def child(folder: Path) -> None:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, time.perf_counter() - start)
 
 
+def _run(folder: str) -> tuple[float, float]:
+    """(peak bytes, seconds) of a process of its own."""
+    command = [sys.executable, "-m", __spec__.name, "--child", folder]
+    peak, seconds = map(float, subprocess.run(command, capture_output=True, text=True, check=True).stdout.split())
+    return peak, seconds
+
+
 def main(documents: int) -> None:
-    told = []
-    for count in (SMALL, documents):
+    told: dict[int, float] = {}
+    for count in sorted({*SIZES, documents}):
         with tempfile.TemporaryDirectory() as folder:
             write(Path(folder), count)
-            out = subprocess.run(
-                [sys.executable, "-m", __spec__.name, "--child", folder], capture_output=True, text=True, check=True
-            ).stdout
-        peak, seconds = map(float, out.split())
-        told.append(peak)
-        print(f"{count:>10,} documents: peak {peak / 1e6:,.0f} MB, {seconds:.1f} s")
-    slope = (told[1] - told[0]) / (documents - SMALL)
-    print(f"{slope:.0f} bytes a document of 150 wanted ({slope / 150:.2f}x)")
+            runs = [_run(folder) for _ in range(RUNS)]
+        peak, seconds = (statistics.median(values) for values in zip(*runs, strict=True))
+        least = min(told, default=0)
+        slope = f", {(peak - told[least]) / (count - least):.0f} bytes a document more than at {least:,} (150 wanted)" if told else ""
+        told[count] = peak
+        print(f"{count:>10,} documents: peak {peak / 1e6:,.0f} MB, {seconds:.1f} s{slope}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The filter `learned_score`: a scorer's word as a note and as a limit."""
+"""The filter `learned_score`: a scorer's word as a note."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def scorer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def stage(folder: Path | None, threshold: float | None = None) -> LearnedScore:
-    return LearnedScore(scorer=str(folder) if folder else None, threshold=threshold, expected_drop=1)
+def stage(folder: Path | None) -> LearnedScore:
+    return LearnedScore(scorer=str(folder) if folder else None)
 
 
 def test_the_score_is_a_note(scorer: Path) -> None:
@@ -37,20 +37,13 @@ def test_the_score_is_a_note(scorer: Path) -> None:
     assert list(reasons(table).values()) == ["", ""]
 
 
-def test_a_threshold_drops_what_lies_below_it_and_nothing_else(scorer: Path) -> None:
-    (told,) = notes(run_stage(stage(scorer), [row(BAD)])).values()
-    score = json.loads(told["learned_score"])
-    assert list(reasons(run_stage(stage(scorer, score), [row(BAD)])).values()) == [""]
-    assert list(reasons(run_stage(stage(scorer, score + 0.01), rows_of([BAD, GOOD]))).values()) == ["low_score", ""]
-
-
 def test_the_batch_does_not_matter(scorer: Path) -> None:
     rows = rows_of([GOOD, BAD, "", "x"])
     assert notes(run_stage(stage(scorer), rows, batch=1)) == notes(run_stage(stage(scorer), rows))
 
 
 def test_only_code_is_judged(scorer: Path) -> None:
-    assert list(notes(run_stage(stage(scorer, 10.0), [row(BAD, kind="text")])).values()) == [{}]
+    assert list(notes(run_stage(stage(scorer), [row(BAD, kind="text")])).values()) == [{}]
 
 
 def test_the_identity_is_the_scorers_contents(scorer: Path, tmp_path: Path) -> None:
@@ -68,9 +61,3 @@ def test_without_a_scorer_nothing_runs(tmp_path: Path) -> None:
     assert "train_scorer" in caught.value.do
     with pytest.raises(BadInput, match="no scorer"):
         stage(tmp_path).identity()
-
-
-def test_a_threshold_outside_the_scale_is_refused() -> None:
-    with pytest.raises(UserError) as caught:
-        stage(None, 11)
-    assert caught.value.where == "filters.learned_score.threshold=11"

@@ -22,9 +22,10 @@ def stage(**changes: Any) -> LintScore:
     return LintScore(**{key: value for key, value in {**SETTINGS, **changes}.items() if key != "_target_"})
 
 
-def judged(*texts: str, batch: int = 1024, **changes: Any) -> list[tuple[Any, str]]:
+def judged(*texts: str, batch: int = 1024, **changes: Any) -> list[Any]:
     table = run_stage(stage(**changes), rows_of(texts), batch=batch)
-    return [(json.loads(told["lint_score"]), why) for told, why in zip(notes(table).values(), reasons(table).values(), strict=True)]
+    assert not any(reasons(table).values()), "a score is a note"
+    return [json.loads(told["lint_score"]) for told in notes(table).values()]
 
 
 @pytest.mark.parametrize(
@@ -42,19 +43,13 @@ def judged(*texts: str, batch: int = 1024, **changes: Any) -> list[tuple[Any, st
     ],
 )
 def test_the_formula(text: str, score: float | None) -> None:
-    assert judged(text) == [(score, "")]
-
-
-def test_a_threshold_drops() -> None:
-    texts = (CLEAN, "import os\n" + "x = 1\n" * 9, "def f(:\n")
-    assert judged(*texts, threshold=9.0) == [(10.0, ""), (9.0, ""), (None, "unparsable")]
-    assert judged(*texts, threshold=9.01) == [(10.0, ""), (9.0, "low_score"), (None, "unparsable")]
+    assert judged(text) == [score]
 
 
 def test_the_longest_prefix_weighs() -> None:
     text = "import os\ny = missing\n" + "x = 1\n" * 8
-    assert judged(text, rules={"F": 1, "F8": 2, "F821": 4}) == [(5.0, "")]
-    assert judged(text, rules={"F": 0.5}) == [(9.0, "")]
+    assert judged(text, rules={"F": 1, "F8": 2, "F821": 4}) == [5.0]
+    assert judged(text, rules={"F": 0.5}) == [9.0]
 
 
 def test_the_batch_does_not_matter() -> None:
@@ -67,7 +62,7 @@ def test_a_text_that_ends_ruff_has_no_score(monkeypatch: pytest.MonkeyPatch, tmp
     fake.write_text(f'#!/bin/sh\ngrep -q ABORT ./*.py && kill -ABRT $$\nexec {ruff_batch.program()} "$@"\n')
     fake.chmod(0o755)
     monkeypatch.setattr(ruff_batch, "program", lambda: str(fake))
-    assert judged(CLEAN, "ABORT = 1\n", "import os\n") == [(10.0, ""), (None, ""), (0.0, "")]
+    assert judged(CLEAN, "ABORT = 1\n", "import os\n") == [10.0, None, 0.0]
 
 
 def test_statements_are_lines_of_code() -> None:
@@ -91,7 +86,6 @@ def test_a_rule_that_ruff_does_not_know_is_an_error_before_the_run() -> None:
         ({"rules": {"F; rm": 1}}, "filters.lint_score.rules.F; rm=1"),
         ({"rules": {"F": -1}}, "filters.lint_score.rules.F=-1"),
         ({"rules": {}}, "filters.lint_score.rules"),
-        ({"threshold": 11}, "filters.lint_score.threshold=11"),
         ({"target_version": "three"}, "filters.lint_score.target_version=three"),
     ],
 )

@@ -38,6 +38,11 @@ def judged(tmp_path: Path, lines: str, **fields: str) -> str:
         (f"swh:1:dir:{HASH}\n", {"sha1_git": HASH}, ""),
         ("\n# nobody\n", {"repo": "octo/cat"}, ""),
         ("octo/cat\n", {"repo": ""}, ""),
+        ("NumPy\n", {"repo": "numpy"}, "repository"),
+        ("zope.interface\n", {"repo": "zope-interface"}, "repository"),
+        ("octo\n", {"repo": "octo/cat"}, ""),
+        ("cat\n", {"repo": "octo/cat"}, ""),
+        ("https://example.org/octo\n", {"repo": "octo"}, ""),
     ],
 )
 def test_reasons(tmp_path: Path, lines: str, fields: dict[str, str], reason: str) -> None:
@@ -48,7 +53,7 @@ def test_no_list_keeps_all() -> None:
     assert set(reasons(run_stage(Optout(lists=[]), [row()])).values()) == {""}
 
 
-@pytest.mark.parametrize("line", ["octo", "swh:1:cnt:12", "octo cat/x y", "octo/"])
+@pytest.mark.parametrize("line", ["octo cat", "swh:1:cnt:12", "octo cat/x y", "octo!", "*"])
 def test_a_line_that_is_no_entry_is_an_error_with_its_number(tmp_path: Path, line: str) -> None:
     with pytest.raises(BadInput) as caught:
         judged(tmp_path, f"a/b\n{line}\n")

@@ -95,6 +95,7 @@ STAYS = {
     "git@github.com": "u = 'git@github.com:joe/x.git'\nv = 'ssh://git@github.com/x'\n",
     "a file name": "j = 'lib@latest.min.js'\ni = 'icon@2x.png'\n",
     "example.com": "m = 'joe@example.com, jane@mail.example.org, x@y.test'\n",
+    "object identifiers": "STREET_ADDRESS = ObjectIdentifier('2.5.4.9')\nissuer_oid = '2.5.29.28'\nhosts = {'oid': '1.3.101.112'}\n",
     "versions": "version = '1.2.3.4'\nr = 'x==84.23.11.9'\nua = 'Chrome/84.0.147.89'\n# v1.2.3.4, 1.2.3.4.5\n",
     "a long version": "__version__ = '84.23.11.9'\n",
     "a hash": "sha1 = '81fd1d6e7847c99f5862c9fb81387956d99ec7aa'\n",

@@ -15,6 +15,7 @@ from minisc.core.stage import Judge, Stage, Verdict
 from minisc.core.step import Step
 from minisc.filters.exact_dup import ExactDup
 from minisc.filters.license import License
+from minisc.filters.threshold import Threshold
 from minisc.runner.graph import plan
 from minisc.steps.collect import Collect
 from minisc.steps.curate import Curate
@@ -76,6 +77,48 @@ def test_the_order_of_filters_is_part_of_the_fingerprint(tmp_path: Path) -> None
     where = made.context(tmp_path)
     one, other = Longer(most=10), Longer(most=30)
     assert plan(steps(a=one, b=other), {}, where)[1].fingerprint != plan(steps(b=other, a=one), {}, where)[1].fingerprint
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scored(Stage):
+    """Notes the length of a text."""
+
+    version: ClassVar[int] = 1
+    writes: ClassVar[tuple[str, ...]] = ("length",)
+
+    def open(self, found: Path | None = None) -> AbstractContextManager[Judge]:
+        return nullcontext(lambda docs: [Verdict(notes={"length": len(doc.text)}) for doc in docs])
+
+
+def limit(least: int) -> Threshold:
+    return Threshold(limits={"length": {"min": least}}, absent="error", expected_drop=1)
+
+
+def test_a_score_is_noted_once_and_cut_at_in_the_same_run_or_later(tmp_path: Path) -> None:
+    where = made.context(tmp_path)
+    whole = made.run(steps(score=Scored(), threshold=limit(21)), where)["curate"]
+    assert whole.figures["documents_kept"] == 20  # texts of 21 to 40 characters
+    scored = made.run(steps(score=Scored()), where)["curate"]
+    cut = made.run({"curate": Curate(filters={"threshold": limit(31)})}, where, documents=str(scored.path))["curate"]
+    fall = json.loads(cut.file("waterfall.json").read_text())
+    assert [(row["stage"], row["kept"]) for row in fall["stages"]] == [("collect", 39), ("score", 39), ("threshold", 10)]
+    assert set(fall["stages"][-1]["reasons"]) == {"length_below"} and "length_below" in "".join(
+        json.loads(cut.file("samples.json").read_text())
+    )
+
+
+def test_a_limit_before_the_filter_that_scores_is_refused_when_built() -> None:
+    with pytest.raises(UserError, match="which score writes only after it") as caught:
+        Curate(filters={"threshold": limit(3), "long": Longer(most=9), "score": Scored()})
+    assert caught.value.do == "filters=[long,score,threshold]"
+
+
+def test_a_limit_on_what_no_filter_writes_is_said_in_the_plan_and_an_error_of_the_run(tmp_path: Path) -> None:
+    chosen = steps(threshold=limit(3))
+    cost = chosen["curate"].cost({"documents": {}}, made.context(tmp_path))
+    assert "threshold reads the note 'length', which no filter of the list writes" in cost.remark
+    with pytest.raises(UserError, match="no note 'length'"):
+        made.run(chosen, made.context(tmp_path))
 
 
 def test_a_private_filter_leaves_no_samples(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ def ask(corpus: tuple[Artifact, Path], uid: str) -> tuple[dict[str, Any], Contex
 @pytest.mark.parametrize(
     "asked",
     [
-        ROWS[0]["uid"], ROWS[0]["uid"][:8], "octo/kept:src/add.py", "src/add.py", f"swh:1:dir:{'d' * 40}", f"swh:1:rev:{'c' * 40}",
+        ROWS[0]["uid"], ROWS[0]["uid"][:8], "octo/kept:src/add.py", "octo/kept/src/add.py", "kept/src/add.py", "src/add.py", f"swh:1:dir:{'d' * 40}", f"swh:1:rev:{'c' * 40}",
     ],
 )  # fmt: skip
 def test_every_way_to_ask_for_one_file(corpus: tuple[Artifact, Path], asked: str) -> None:

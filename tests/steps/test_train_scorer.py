@@ -61,7 +61,8 @@ def test_it_learns_and_says_how_well(tmp_path: Path) -> None:
     assert sum(abs(row["label"] - row["score"]) for row in rows) / len(rows) == pytest.approx(figures["mean_absolute_error"], abs=1e-4)
     good, bad = Scorer.load(artifact.path).scores([small_corpus.module(3, 77), BAD[0]["text"].replace("table", "list")])
     assert good > 7 > 3 > bad
-    assert f"filters.learned_score.scorer={artifact.path}" in " ".join(cast(Silent, where.speak).lines)
+    said = " ".join(cast(Silent, where.speak).lines)
+    assert f"filters.learned_score.scorer={artifact.path}" in said and "filters.threshold.limits.learned_score.min=" in said
 
 
 def test_the_same_labels_give_the_same_bytes(tmp_path: Path) -> None:

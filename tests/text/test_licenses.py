@@ -184,6 +184,10 @@ GPL_NOTICE = """it under the terms of the GNU General Public License as publishe
         (BSD.format(ENDORSE + "how to obtain complete source code for the DB software"), "Sleepycat"),
         (APACHE, "Apache-2.0"),
         (APACHE + APPENDIX, "Apache-2.0"),
+        (
+            APACHE + "\nfoo is under\n" + APACHE + "---- LLVM Exceptions to the Apache 2.0 License ----\n" + APPENDIX,
+            "Apache-2.0 AND Apache-2.0 WITH LLVM-exception",
+        ),
         (APACHE + "---- LLVM Exceptions to the Apache 2.0 License ----\n" + APPENDIX, "Apache-2.0 WITH LLVM-exception"),
         (GPL2, "GPL-2.0-only"),
         (GPL_NOTICE, "GPL-3.0-or-later"),

@@ -47,14 +47,13 @@ services technology
 _GENERIC = frozenset(_GENERIC_TEXT.split())
 
 _DOTTED = re.compile(r"\.(?<=\d\.)(?:\d{1,3}\.){2}\d{1,3}(?![\w]|\.\d)")
-_VERSION_WORD = re.compile(
-    r"version|\bver\b|release|changelog|firmware|\bbuild\b|revision|rfc|section|[=><~!]=|\boid\b|\bv$", re.IGNORECASE
-)
+_VERSION_WORD = re.compile(r"version|\bver\b|release|changelog|firmware|\bbuild\b|revision|rfc|section|[=><~!]=|\bv$", re.IGNORECASE)
 _ADDRESS_WORD = re.compile(
     r"host|\bip|ip\b|_ip|ip_|inet|addr|server|dns|port|url|http|ping|socket|connect|listen|bind|subnet|network|gateway|proxy|client|remote|router|peer|node"
     r"|broker|endpoint|://|cidr|route|forwarded",
     re.IGNORECASE,
 )
+_OID = re.compile(r"object_?identifier|(?<![a-z])oids?(?![a-z])", re.IGNORECASE)  # ASN.1 numbers its objects as 2.5.4.17
 _COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _IPV6 = "0123456789abcdefABCDEF:."
 # Resolvers that anybody may name: Google, Cloudflare, Quad9, OpenDNS, Level3, AdGuard.
@@ -156,6 +155,8 @@ def _is_version(text: str, start: int, end: int) -> bool:
     """Words on the line decide; without any, only single digits (1.2.3.4) are a version."""
     begin = text.rfind("\n", max(0, start - 60), start) + 1 or max(0, start - 60)
     before, after = text[begin:start], text[end : end + 20].partition("\n")[0]
+    if _OID.search(before[-40:]):
+        return True
     if _ADDRESS_WORD.search(before) or re.match(r":\d|/\d", after):
         return False
     product = len(before) > 1 and before[-1] == "/" and before[-2].isalpha()

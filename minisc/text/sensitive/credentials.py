@@ -28,7 +28,7 @@ _TEMPLATE = re.compile(r"""\{.*\}|%\(?\w*\)?[sdr]|\$|<.*>|\[.*\]|[*.xX#?_-]{2,}$
 
 # Names end in the keyword, so that password_field = "…" names no password.
 _NAME = r"(?:passw(?:or)?d|passphrase|passcode|pwd|(?<![a-z])pass)"
-_KEY_NAME = r"(?:secret|token|api[_-]?key|secret[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?)"
+_KEY_NAME = r"(?:secret|(?<!publickey)(?<!public_key_)token|api[_-]?key|secret[_-]?key|access[_-]?key|auth[_-]?key|private[_-]?key|encryption[_-]?key|signing[_-]?key|credentials?)"
 _GIVEN = r"""(?P<mark>\d{0,2}["']?\]?\s{0,8}(?::\s{0,4}[A-Za-z_][\w.\[\]| ]{0,40})?(?:=>|:=|==|!=|=|:)\s{0,8}(?:[(\[]\s{0,4})?[bBuUrRfF]{0,2})(?P<quote>["'])(?P<value>(?:(?!(?P=quote))[^\\\r\n]|\\.){1,256}+)(?P=quote)"""
 _PASSWORD_GIVEN = re.compile(_NAME + _GIVEN, re.IGNORECASE)
 _KEY_GIVEN = re.compile(_KEY_NAME + _GIVEN, re.IGNORECASE)

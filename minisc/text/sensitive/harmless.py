@@ -9,22 +9,43 @@ in fifty lines, be it in `x.shape`. A word like `secret` or `token` on the line 
     identifier   a name that the source defines, imports or calls
     words        made of the letter pairs of English identifiers: image-classification/resnet50
     hash         hexadecimal or base64 as long as a digest, and its line or the two before call it hash, revision, etag, …, or it is the
-                 value of a file's name
-    object_id    24 hexadecimal digits, the first eight a time between 2004 and 2040 in seconds: MongoDB's ids
+                 value of a file's name; 12 hexadecimal digits given as a (down_)revision, as alembic numbers migrations
+    object_id    24 hexadecimal digits, the first eight a time between 2004 and 2040 in seconds: MongoDB's ids, whatever else is on
+                 the line where an `id` is given; LVM's ids of volumes; Relay's ids, base64 of Type:number or Type:uuid
+    public       hexadecimal as long as the id of a public key, and its line or the two before speak of public keys or OpenPGP
     test_vector  hexadecimal bytes handed to `fromhex` and the like, or compared, or in a test
     table        one of five or more different ones of the same length: tables of digests, primes, vectors
     data         an image, font, archive, certificate or public key in base64, by its first bytes, 500 and more characters, or bytes with
                  escapes: no key holds a backslash
+
+What a plugin knows by its form (`AKIA…`, `SK…`) is no guess. Of such a finding only two things are asked, by `form_to_spare`:
+
+    placeholder  half of it is one character: ACxxxxxxxx
+    piece        a letter or digit stands right before it: four letters of a font or a genome in base64, not the beginning of a key
 """
 
 from __future__ import annotations
 
+import base64
 import itertools
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-REASONS = ("number", "alphabet", "identifier", "words", "hash", "object_id", "test_vector", "table", "data")
+REASONS = (
+    "number",
+    "alphabet",
+    "identifier",
+    "words",
+    "hash",
+    "object_id",
+    "test_vector",
+    "table",
+    "data",
+    "public",
+    "placeholder",
+    "piece",
+)
 _HEX = re.compile(r"[0-9a-fA-F]+")
 # The 200 commonest letter pairs of identifiers in CPython's library: 90 % of the pairs in words, 30 % in random letters.
 _PAIRS = frozenset(
@@ -63,7 +84,9 @@ _HASH_WORD = re.compile(
     r"|oid|image|signature|[ug]uid|snapshot|version|bytes|build)(?![a-z])",
     re.IGNORECASE,
 )
-_KEY_WORD = re.compile(r"secret|token|passw|pwd|api_?key|access_?key|private_?key|auth|credential", re.IGNORECASE)
+_KEY_WORD = re.compile(
+    r"secret|(?<!public_key_)token|pass_?w|pwd|api_?key|access_?key|private_?key|auth(?!or(?!i))|credential", re.IGNORECASE
+)
 _BARE_KEY = re.compile(r"(?<![a-z])keys?(?![a-z])", re.IGNORECASE)
 _VECTOR_WORD = re.compile(
     r"fromhex|unhexlify|a2b_hex|b2a_hex|hexlify|hexdigest|vector|expect|assert|b64decode|b64encode|b16", re.IGNORECASE
@@ -72,6 +95,14 @@ _DIGESTS = frozenset((32, 40, 48, 56, 64, 96, 128))
 _DIGESTS_BASE64 = frozenset((22, 24, 27, 28, 38, 40, 43, 44, 64, 86, 88))
 _FILE_KEY = re.compile(r"\.[A-Za-z]\w{0,5}[\"']\s{0,4}:\s{0,8}[\"']?\s")  # "ecg.dat": "…"
 _OBJECT_ID = re.compile(r"[4-8][0-9a-f]{23}")
+_ID_GIVEN = re.compile(r"(?:^|[^A-Za-z])ids?[\"']?\s{0,4}[:=]\s{0,4}[\"']?\Z", re.IGNORECASE)  # JobInfo(id="…
+_LVM_ID = re.compile(r"\w{6}(?:-\w{4}){5}-\w{6}")
+_PUBLIC_WORD = re.compile(r"public_?key|key_?id|key_?server|fingerprint|(?<![a-z])(?:pgp|gpg|apt)(?![a-z])", re.IGNORECASE)
+_PUBLIC_IDS = frozenset((8, 16, 40))  # hexadecimal digits: OpenPGP's ids and fingerprints, .NET's tokens of public keys
+_RELAY_ID = re.compile(rb"[A-Z][A-Za-z]{2,40}:(?:\d{1,20}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_REVISION = re.compile(r"revision(?:\s?:[^=\n]{1,60})?\s?=[\s('\",]")  # revision: str = "…
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_ESCAPE = re.compile(r"(?:\\(?:[abfnrtv0]|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4})|%[0-9a-fA-F]{2})\Z")
 _YEAR_2040 = "83aa7e80"  # seconds since 1970; 40000000 is 2004
 _MAGIC = re.compile(
     r"iVBORw0KGgo|/9j/|R0lGOD|UklGR|PHN2Zy|d09G|H4sI|JVBERi|UEsDB|AAABAA|Qk0|AAEAAAA|T2dnUw|SUkq|TU0AK|gA[ASUWX]|AAAA[BCE]3NzaC1|LS0tLS1CRUdJTiB"
@@ -111,13 +142,17 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
         return "identifier"
     if is_words(value):
         return "words"
-    outside = place.line.replace(value, " ")
+    outside = _in_words(place.line.replace(value, " "))
+    if _OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040 and _ID_GIVEN.search(place.nearby):
+        return "object_id"
     if _KEY_WORD.search(outside):
         return ""
     if _is_hash(value, place):
         return "hash"
-    if _OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040:
+    if (_OBJECT_ID.fullmatch(value) and value[:8] < _YEAR_2040) or _LVM_ID.fullmatch(value) or _is_relay_id(value):
         return "object_id"
+    if len(value) in _PUBLIC_IDS and _HEX.fullmatch(value) and _PUBLIC_WORD.search(_in_words(place.nearby) + outside):
+        return "public"
     if _VECTOR_WORD.search(outside) and (place.in_test or not _BARE_KEY.search(outside)):
         return "test_vector"
     if place.in_test and _HEX.fullmatch(value):
@@ -125,6 +160,27 @@ def reason_to_spare(value: str, place: Place, lengths: Iterable[int] = ()) -> st
     if "\\" in value or _MAGIC.match(value) or len(value) >= _LONG or _CERTIFICATE.match(value):
         return "data"
     return "table" if sum(length == len(value) for length in lengths) >= _TABLE else ""
+
+
+def form_to_spare(text: str, start: int, end: int) -> str:
+    """Why characters `start` to `end`, which have the form of a known kind of secret, are none, or ''."""
+    value = text[start:end]
+    if 2 * max(map(value.count, set(value))) >= len(value):
+        return "placeholder"
+    before = text[max(0, start - 6) : start]
+    return "piece" if before[-1:].isalnum() and not _ESCAPE.search(before) else ""
+
+
+def _is_relay_id(value: str) -> bool:
+    try:
+        return bool(_RELAY_ID.fullmatch(base64.b64decode(value, validate=True)))
+    except ValueError:
+        return False
+
+
+def _in_words(line: str) -> str:
+    """`md5OfBody` as `md5_Of_Body`, so that words in it are found as words."""
+    return _HUMP.sub("_", line)
 
 
 def _is_alphabet(value: str) -> bool:
@@ -146,4 +202,6 @@ def _is_hash(value: str, place: Place) -> bool:
         else len(value) in _DIGESTS_BASE64 or value.startswith(("sha256", "sha384", "sha512"))
     )
     line = place.line.replace(value, " ")
-    return digest and bool(_HASH_WORD.search(place.nearby + line) or _FILE_KEY.search(line))
+    if len(value) == 12 and _HEX.fullmatch(value) and _REVISION.search(line):
+        return True
+    return digest and bool(_HASH_WORD.search(_in_words(place.nearby + line)) or _FILE_KEY.search(line))

@@ -7,9 +7,11 @@ import secrets
 
 import pytest
 
-from minisc.text.sensitive.harmless import is_words, place_of, reason_to_spare
+from minisc.text.sensitive.harmless import form_to_spare, is_words, place_of, reason_to_spare
 
 HEX40 = "81fd1d6e7847c99f5862c9fb81387956d99ec7aa"
+RELAY = "V2FyZWhvdXNlOjJjMGNiODAwLTU0N2ItNDM1ZS04Y2UwLTkyYTFiOTE1ZmFkMQ=="  # Warehouse:2c0cb800-547b-435e-8ce0-92a1b915fad1
+JOB, VOLUME = "687fb701029421ae5549d998", "66Ojcd-ULtu-1cZa-Tywo-mx0d-RF4O-ysA9jK"
 
 
 def reason(line: str, value: str, in_test: bool = False, lengths: tuple[int, ...] = ()) -> str:
@@ -33,10 +35,49 @@ def reason(line: str, value: str, in_test: bool = False, lengths: tuple[int, ...
         (f"x = fromhex('{HEX40[:30]}')", HEX40[:30], "test_vector"),
         (f"key = fromhex('{HEX40[:30]}')", HEX40[:30], ""),
         ("x = 'iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAA'", "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAA", "data"),
+        (f"'md5OfBody': '{HEX40[:32]}'", HEX40[:32], "hash"),
+        (f"SHAPE = '{HEX40[:32]}'", HEX40[:32], ""),
+        (f"Blob(author='jo', sha='{HEX40}')", HEX40, "hash"),
+        (f"Blob(authority='jo', sha='{HEX40}')", HEX40, ""),
+        (f"passWord, sha = '{HEX40}'", HEX40, ""),
+        (f"Job(id='{JOB}', secrets={{}})", JOB, "object_id"),
+        (f"Job(valid='{JOB}', secrets={{}})", JOB, ""),
+        (f"client_secret = '{JOB}'", JOB, ""),
+        (f"uid = '{VOLUME}'", VOLUME, "object_id"),
+        (f"apt-key: '{HEX40[:16].upper()}'", HEX40[:16].upper(), "public"),
+        (f"keyId = '{HEX40[:16].upper()}'", HEX40[:16].upper(), "public"),
+        (f"publicKeyToken='{HEX40[:16]}'", HEX40[:16], "public"),
+        (f"token='{HEX40[:16]}', public_key", HEX40[:16], ""),
+        ("down_revision: str | None = '9e8c841d1a30'", "9e8c841d1a30", "hash"),
+        ("down_revision = ('0ec979123ba4', 'd7d747033183')", "d7d747033183", "hash"),
+        ("revised = '9e8c841d1a30'", "9e8c841d1a30", ""),
+        (f"'eq': '{RELAY}'", RELAY, "object_id"),
+        (f"'token': '{RELAY}'", RELAY, ""),
+        ("'eq': 'YWRtaW46aHVudGVyMmh1bnRlcjI='", "YWRtaW46aHVudGVyMmh1bnRlcjI=", ""),  # admin:hunter2hunter2
+        (f"fingerprint_api_key = '{HEX40}'", HEX40, ""),
     ],
 )
 def test_reasons(line: str, value: str, expected: str) -> None:
     assert reason(line, value) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "value", "expected"),
+    [
+        ("x = '", "AKIAIOSFODNN7EXAMPLQ", ""),
+        ("AWS_KEY_", "AKIAIOSFODNN7EXAMPLQ", ""),
+        (r"print('a\n", "AKIAIOSFODNN7EXAMPLQ", ""),
+        (r"b'\x00", "AKIAIOSFODNN7EXAMPLQ", ""),
+        ("?key%3D", "AKIAIOSFODNN7EXAMPLQ", ""),
+        ("x = 'QAHAEwAAQAAgAH", "AKIAAQBDCC4ABECHFM0A", "piece"),
+        ("'TATCGTCGAAATC", "ACCACGCTGACGCTGCAGGT", "piece"),
+        ("x = '", "AC" + "x" * 32, "placeholder"),
+        ("x = '", "AC" + "0123456789abcdef" * 2, ""),
+    ],
+)
+def test_what_only_has_the_form_of_a_secret(before: str, value: str, expected: str) -> None:
+    text = f"{before}{value}'"
+    assert form_to_spare(text, len(before), len(before) + len(value)) == expected
 
 
 def test_one_of_many_of_the_same_length_is_a_table() -> None:
