@@ -36,10 +36,8 @@ if TYPE_CHECKING:
 
 # A new file, a new repository, a hole elsewhere: nothing after these belongs to the text. Placeholders such as <EMAIL> do.
 ENDS = ("<|endoftext|>", "<file_sep>", "<repo_name>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
-ROWS = 32  # of a batch: changes speed and memory
-AT_ONCE = (
-    64  # tokens that are read at once for all rows together, guesses included: beyond it a CPU computes more than it waits for weights
-)
+ROWS = 24  # of a batch: changes speed and memory (16 to 32 are within a tenth on a CPU; more wait for keys and values)
+AT_ONCE = 96  # tokens read at once for all rows together, guesses included: changes speed
 # Parameters below which a CPU writes with one thread: a step is a hundred products of some 20 microseconds, and threads that
 # meet after each lose more than they save (6.1M parameters: 2.5 ms a step with one; with two 2.6 ms at rest, 36 ms beside others).
 ONE_THREAD = 32_000_000

@@ -32,7 +32,7 @@ class Places:
     start: int  # first slot of the tokens and
     end: int  # one behind the last, over all texts
     first: int  # slot that any of them sees
-    rows: Tensor | None  # [n * K] of the buffer as [B * K * capacity, D]; None: slots start to end of every text
+    rows: Tensor | None  # [n * 2 K] of the buffer as [B * 2 K * capacity, D]; None: slots start to end of every text
     grid: Tensor | None  # [B * T] which of the n tokens stands there; None: they fill it
     back: Tensor | None  # [n] where in the grid each token stands
     mask: Tensor | None  # of type and shape [B or 1, 1, T * G, S], fresh [1, 1, T, S]: 0 or minus infinity; None: all before it
@@ -45,11 +45,11 @@ class Cache:
         self.lengths = [0] * texts
         self._kv_heads, self._group, self._window, self._like = kv_heads, group, window, like
         self._gone = 0  # slots that were dropped before the first
-        self._keys, self._values = ([like.new_zeros(texts, kv_heads, 0, head) for _ in range(layers)] for _ in range(2))
+        self._held = [like.new_zeros(texts, 2 * kv_heads, 0, head) for _ in range(layers)]  # keys, then values
 
     @property
     def capacity(self) -> int:
-        return self._keys[0].shape[2]
+        return self._held[0].shape[2]
 
     def open(self, counts: Sequence[int]) -> Places:
         """Make room for so many more tokens of each text, at least one."""
@@ -74,16 +74,15 @@ class Cache:
             back = torch.tensor([text * T + t for text, count in enumerate(counts) for t in range(count)], device=device)
         return Places(B, T, fresh, held + self._gone, starts[0], end, first, None if level else self._rows(owners, held), grid, back, mask)
 
-    def extend(self, layer: int, k: Tensor, v: Tensor, places: Places) -> tuple[Tensor, Tensor]:
-        """Put k and v [n, K, D] where they belong; the layer's keys and values from the first that is seen on, [B, K, S, D]."""
-        out = []
-        for buffer, new in ((self._keys[layer], k), (self._values[layer], v)):
-            if places.rows is None:
-                buffer[:, :, places.start : places.end] = new.unflatten(0, (places.texts, places.most)).transpose(1, 2)
-            else:
-                buffer.view(-1, buffer.shape[3]).index_copy_(0, places.rows, new.flatten(0, 1))
-            out.append(buffer[:, :, places.first : places.end])
-        return out[0], out[1]
+    def extend(self, layer: int, new: Tensor, places: Places) -> tuple[Tensor, Tensor]:
+        """Put keys and values [n, 2 K, D] where they belong; the layer's from the first that is seen on, each [B, K, S, D]."""
+        held = self._held[layer]
+        if places.rows is None:
+            held[:, :, places.start : places.end] = new.view(places.texts, places.most, *new.shape[1:]).transpose(1, 2)
+        else:
+            held.view(-1, held.shape[3]).index_copy_(0, places.rows, new.reshape(-1, held.shape[3]))
+        keys, values = held[:, :, places.first : places.end].split(self._kv_heads, dim=1)
+        return keys, values
 
     def back(self, counts: Sequence[int]) -> None:
         """Take back the last so many tokens of each text; only tokens of the last call."""
@@ -93,11 +92,11 @@ class Cache:
         """Go on with these texts only, in this order."""
         at = torch.tensor(texts, device=self._like.device)
         self.lengths = [self.lengths[text] for text in texts]
-        self._keys, self._values = [one[at] for one in self._keys], [one[at] for one in self._values]
+        self._held = [held[at] for held in self._held]
 
     def _rows(self, owners: Sequence[int], slots: Tensor) -> Tensor:
-        heads = torch.arange(self._kv_heads, device=slots.device)
-        owned = torch.tensor(owners, device=slots.device)[:, None] * self._kv_heads + heads  # [n, K]
+        heads = torch.arange(2 * self._kv_heads, device=slots.device)
+        owned = torch.tensor(owners, device=slots.device)[:, None] * len(heads) + heads  # [n, 2 K]
         return (owned * self.capacity + slots[:, None]).flatten()
 
     def _mask(self, starts: Sequence[int], T: int, end: int, fresh: bool) -> tuple[Tensor | None, int]:
@@ -122,11 +121,10 @@ class Cache:
         shortest, longest = min(self.lengths) - self._gone, max(self.lengths) - self._gone
         drop = shortest - self._window
         if drop > longest - drop:
-            self._keys, self._values = ([one[:, :, drop:longest].clone() for one in kept] for kept in (self._keys, self._values))
+            self._held = [held[:, :, drop:longest].clone() for held in self._held]
             self._gone += drop
 
     def _grow(self, capacity: int) -> None:
-        for kept in (self._keys, self._values):
-            for layer, held in enumerate(kept):
-                kept[layer] = held.new_zeros(held.shape[0], held.shape[1], capacity, held.shape[3])
-                kept[layer][:, :, : held.shape[2]] = held
+        for layer, held in enumerate(self._held):
+            self._held[layer] = held.new_zeros(held.shape[0], held.shape[1], capacity, held.shape[3])
+            self._held[layer][:, :, : held.shape[2]] = held

@@ -5,15 +5,15 @@
 In: ids [n], those of each text one after another. Out: logits of the token after each. `Packed` holds the weights once more,
 `Reading` a batch, whose keys and values lie in a `kv_cache.Cache`. What differs from the module, which a test holds it to:
 
-* q, k and v are one product. A step reads all weights to multiply a few rows by them: they lie as [in, out], which is the
-  faster way round for one row (1.6 ms a step instead of 2.2), and in fp32 on a CPU also packed by oneDNN, as torch.compile
-  does it, for several (6.1M parameters: 1 row 1.5 ms, 6 rows 1.5, 8 rows 2.1, 32 rows 4.7, where `F.linear` takes 2.4, 3.7, 3.9, 7.3);
+* q, k and v are one product. A step reads all weights to multiply a few rows by them. In fp32 on a CPU they are packed by oneDNN, as
+  torch.compile does it (6.1M parameters: 6 rows 1.5 ms, 8 rows 2.1, 32 rows 4.7, where `F.linear` takes 3.7, 3.9, 7.3); for one row
+  they also lie as [in, out], which is faster still unless the product narrows (256 to 1024: 39 us, packed 57; 1024 to 256: 107, packed 53);
 * products are of the n tokens that there are, not of a padded [B, T]: texts may go on by different counts;
 * the pairs (i, i + D/2) of a head, which rotary positions turn, stand side by side, so a turn is one product of complex
   numbers; q and k are permuted alike, hence their products are the same.
 
 Guarantees: how a text is cut into calls, and which texts stand beside it, changes its logits by rounding only.
-Price: a second copy of the weights, on a CPU a third; what is done to the module afterwards is not seen here; torch's names
+Price: a second copy of the weights, on a CPU most of a third; what is done to the module afterwards is not seen here; torch's names
 for oneDNN's products are private, so a test holds both ways to the module. Not for training. Measured: `recipes/README.md`.
 Rejected: torch.compile (needs a compiler), a frozen graph (`torch.jit` is deprecated), attention as plain products and oneDNN
 adding the residual (no faster).
@@ -41,13 +41,13 @@ class _Norm(NamedTuple):
 
 
 class _Product(NamedTuple):
-    weight: Tensor  # [in, out]
     bias: Tensor  # [out]
-    packed: Tensor | None  # the weight once more, packed by oneDNN, which is slower for one row and faster for several
+    weight: Tensor | None  # [in, out], for what `packed` is slower at: one row of a product that is not narrower than its input
+    packed: Tensor | None  # packed by oneDNN
 
     def of(self, x: Tensor) -> Tensor:
         """x [rows, in] times the weight, [rows, out]."""
-        if self.packed is None or len(x) == 1:
+        if self.weight is not None and (self.packed is None or len(x) == 1):
             return torch.addmm(self.bias, x, self.weight)
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
@@ -133,18 +133,23 @@ class Reading:
         """[n, (N + 2 K) * D] -> [n, N * D]."""
         spec = self._packed.spec
         B, T, N, K, D = places.texts, places.most, spec.heads, spec.kv_heads, spec.hidden // spec.heads
-        heads = qkv.view(-1, N + 2 * K, D)
-        turned = torch.view_as_complex(heads[:, : N + K].float().unflatten(2, (D // 2, 2))) * turn
-        qk = torch.view_as_real(turned).flatten(2).to(qkv.dtype)  # [n, N + K, D]
-        k, v = self._cache.extend(index, qk[:, N:], heads[:, N + K :], places)  # [B, K, S, D]
-        q = qk[:, :N] if places.grid is None else qk[:, :N].index_select(0, places.grid)  # [B * T, N, D]
+        turned = qkv[:, : (N + K) * D].float()  # in fp32 no copy: the turn is done in place
+        torch.view_as_complex(turned.view(-1, N + K, D // 2, 2)).mul_(turn)
+        q = turned[:, : N * D].to(qkv.dtype)
+        if turned.dtype != qkv.dtype:
+            qkv[:, : (N + K) * D] = turned
+        k, v = self._cache.extend(index, qkv[:, N * D :].view(-1, 2 * K, D), places)  # [B, K, S, D]
+        if places.grid is not None:
+            q = q.index_select(0, places.grid)  # [B * T, N * D]
         if places.fresh:
-            q = q.unflatten(0, (B, T)).transpose(1, 2)  # [B, N, T, D]
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask, is_causal=places.mask is None, enable_gqa=N != K)
+            q = q.view(B, T, N, D).transpose(1, 2)  # [B, N, T, D]
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask, is_causal=places.mask is None, enable_gqa=N != K).transpose(
+                1, 2
+            )
         else:  # the query heads of a group are read as if they were tokens
-            q = q.unflatten(1, (K, N // K)).unflatten(0, (B, T)).transpose(1, 2).flatten(2, 3)  # [B, K, T * N / K, D]
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask).unflatten(2, (T, N // K))
-        y = y.transpose(1, 2).reshape(B * T, N * D)
+            q = q.view(B, T, K, N // K, D).transpose(1, 2).reshape(B, K, T * (N // K), D)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask).view(B, K, T, N // K, D).transpose(1, 2)
+        y = y.reshape(B * T, N * D)
         return y if places.back is None else y.index_select(0, places.back)
 
 
@@ -170,4 +175,5 @@ def _packed(weight: Tensor, bias: Tensor) -> _Product:
     kind, packed = (weight.device.type, weight.dtype), None
     if kind == ("cpu", torch.float32) and torch.backends.mkldnn.is_available():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
-    return _Product(weight.t().contiguous(), bias.clone(), packed)
+    plain = packed is None or weight.shape[0] >= weight.shape[1]
+    return _Product(bias.clone(), weight.t().contiguous() if plain else None, packed)
