@@ -43,6 +43,7 @@ from minisc.core.errors import UserError, did_you_mean
 from minisc.core.remember import Hashes
 from minisc.core.runs import STORY
 from minisc.core.step import Context, Step
+from minisc.core.unseen import made_visible
 from minisc.engine.base import Engine
 from minisc.runner.build import build
 from minisc.runner.costs import costs
@@ -100,7 +101,7 @@ def _failed(error: Exception, terminal: Terminal, run: Path | None) -> int:
     """Say what went wrong, keep the traceback for the log; the exit status."""
     told = error if isinstance(error, UserError) else of_the_machine(error, run or Path.cwd()) or _of_hydra(error)
     if run is not None:  # before, Hydra's logging would write to the screen
-        logging.getLogger("minisc").error("%s", told or error, exc_info=None if isinstance(error, UserError) else error)
+        logging.getLogger("minisc").error("%s", made_visible(str(told or error)), exc_info=None if isinstance(error, UserError) else error)
     if told is None:
         path = run / "minisc.log" if run else _left_behind(error)
         first = f"{type(error).__name__}: {str(error)[:300]}".splitlines()[0]

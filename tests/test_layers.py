@@ -133,3 +133,21 @@ def test_help_and_curation_never_pay_for_torch(words: list[str]) -> None:
     probe = code + "; import sys; print(sorted({'torch', 'lightning', 'ray', 'transformers'} & set(sys.modules)))"
     told = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True).stdout
     assert told.strip().splitlines()[-1] == "[]"
+
+
+def test_a_curation_never_pays_for_what_it_does_not_use(tmp_path: Path) -> None:
+    """A whole run in one process: collected, curated, cut into tokens, by the local engine."""
+    (tmp_path / "code").mkdir()
+    for number in range(40):
+        (tmp_path / "code" / f"m{number}.py").write_text(f"def f{number}(x):\n    return x + {number}\n")
+    line = [
+        "minisc", "steps=[collect,curate,train_tokenizer,pack]", "source=local", f"source.path={tmp_path}/code", f"out={tmp_path}/out", "engine.workers=1",
+        "tokenizer.vocab_size=300",
+    ]  # fmt: skip
+    probe = (
+        f"import atexit, runpy, sys; sys.argv = {line!r}\natexit.register(lambda: print(sorted(set({list(HOME)}) & set(sys.modules))))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", probe + "runpy.run_module('minisc', run_name='__main__')"], capture_output=True, text=True, check=True
+    ).stdout
+    assert "tokens" in told and told.strip().splitlines()[-1] == "['hydra', 'omegaconf']"

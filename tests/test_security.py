@@ -150,3 +150,20 @@ def _dangerous(node: ast.AST) -> str:
     if called in ("np.load", "numpy.load") and words.get("allow_pickle") == "True":
         return called
     return called if called in ("yaml.load", "yaml.unsafe_load", "yaml.full_load") or called.endswith("trust_remote_code") else ""
+
+
+def test_names_of_strangers_do_not_drive_the_terminal(tmp_path: Path) -> None:
+    """A file whose name is an escape sequence, asked for by `explain`, in a table, a warning and an error."""
+    evil = "\x1b]0;owned\x07\x1b[2J\u202e.py"
+    (tmp_path / "code" / "project").mkdir(parents=True)
+    for name in (evil, "honest.py"):
+        (tmp_path / "code" / "project" / name).write_text("def same(x):\n    return x\n")
+    words = ["source=local", f"source.path={tmp_path}/code", f"out={tmp_path}/out", "steps=[collect,curate,explain]", "engine.workers=1"]
+    command = [sys.executable, "-m", "minisc", *words]
+    shown = subprocess.run([*command, "uid=honest.py"], capture_output=True, cwd=ROOT, timeout=100)
+    missed = subprocess.run([*command, 'uid="\x1b[2J"'], capture_output=True, cwd=ROOT, timeout=100)
+    said = shown.stdout + shown.stderr + missed.stdout + missed.stderr
+    for log in (tmp_path / "out").rglob("minisc.log"):
+        said += log.read_bytes()
+    assert shown.returncode == 0 and b"owned" in shown.stdout, said.decode()
+    assert "<U+001B>" in said.decode() and b"\x1b" not in said and "\u202e" not in said.decode(), said.decode()

@@ -16,6 +16,7 @@ from minisc.console.speaker import Terminal, duration, human
 from minisc.core import mirror
 from minisc.core.errors import UserError
 from minisc.core.step import Context, Cost, Done
+from minisc.core.unseen import made_visible
 from minisc.runner.graph import Node
 from minisc.runner.run import expected_of, spent_of
 
@@ -45,10 +46,10 @@ def welcome(recipes: Mapping[str, str]) -> str:
 def failure(console: Console, error: UserError) -> None:
     """An error in its three parts."""
     text = Text()
-    text.append("error: ", style="bold red").append(error.what)
+    text.append("error: ", style="bold red").append(made_visible(error.what))
     for label, part in (("where", error.where), ("do", error.do)):
         if part:
-            text.append(f"\n  {label + ':':<7}", style="bold").append(part)
+            text.append(f"\n  {label + ':':<7}", style="bold").append(made_visible(part))
     console.print(text, soft_wrap=True)
 
 

@@ -2,7 +2,7 @@
 
 `Terminal` implements `core.step.Speaker`. On a terminal a progress bar is drawn by rich; otherwise a line is printed when a
 piece of work begins, at most every `QUIET_SECONDS` while it lasts, and when it ends. What is said goes to the logger
-`minisc` too, whose file lies in the run's folder.
+`minisc` too, whose file lies in the run's folder. Characters that nobody sees are shown by their code: words of strangers do not drive a terminal.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from minisc.core.step import Bar
+from minisc.core.unseen import made_visible
 
 QUIET_SECONDS = 15.0  # between two lines of one piece of work, where no bar can be drawn
 
@@ -37,15 +38,18 @@ class Terminal:
         return _Drawn(self, label, total, unit) if self.console.is_terminal and not self._job else _Lines(self, label, total, unit)
 
     def line(self, text: str) -> None:
+        text = made_visible(text)
         self._log.info(text)
         self.console.print(f"{self._job}{text}", markup=False)
 
     def warn(self, text: str) -> None:
+        text = made_visible(text)
         self.warnings.append(text)
         self._log.warning(text)
         self.console.print(f"{self._job}warning: {text}", style="yellow", markup=False)
 
     def table(self, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        rows = [[made_visible(cell) for cell in row] for row in rows]
         self._log.info("%s\n%s", title, "\n".join("  ".join(row) for row in [[c.lstrip(">") for c in columns], *rows]))
         if self._job:
             return

@@ -26,7 +26,7 @@ from minisc.core.fingerprint import canonical
 if TYPE_CHECKING:
     from minisc.core.step import Context
 
-MANIFEST = "manifest.json"
+MANIFEST, SCRATCH = "manifest.json", "scratch"
 Figures = dict[str, Any]  # plain names that say their unit: documents_kept, bytes_kept, tokens_per_second
 
 
@@ -123,8 +123,8 @@ class Work:
 
     @property
     def scratch(self) -> Path:
-        """Kept over a kill, removed at the commit."""
-        folder = self.path / "scratch"
+        """Kept over a kill, removed after the commit."""
+        folder = self.path / SCRATCH
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
@@ -134,19 +134,28 @@ class Work:
 
     def commit(self, about: Mapping[str, Any], figures: Mapping[str, Any]) -> Artifact:
         """Hash what is there, write the manifest last. `about`: step, fingerprint, kinds, settings, inputs, versions, seconds."""
-        mirror.remove(self.path / "scratch")
         durable.sweep(self.path)
-        mirror.send(self.path)
-        mirror.fetch(self.path)  # what other nodes wrote
+        mirror.send(self.path, but=SCRATCH)
+        mirror.fetch(self.path, but=SCRATCH)  # what other nodes wrote
         manifest = {**about, "figures": dict(figures), "files": list(_listing(self.path))}
         durable.write_json(self.path / MANIFEST, {**manifest, "checksum": _checksum(json.loads(canonical(manifest)))})
+        clear(self.path)
         _read_manifest.cache_clear()
         return Artifact(self.path)
+
+
+def clear(path: Path) -> None:
+    """Remove what lies in a finished artifact's scratch: of its own run, of one killed just here, of another that came late.
+
+    After the manifest and not before: another machine at the same work then sees why its scratch is gone.
+    """
+    mirror.remove(path / SCRATCH)
 
 
 def _listing(folder: Path) -> Iterable[dict[str, Any]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
-        if path.is_file() and not name.startswith("."):
+        # Another machine may have been faster: its manifest says the same.
+        if path.is_file() and not name.startswith((".", f"{SCRATCH}/")) and name != MANIFEST:
             durable.sync(path)
             yield {"name": name, "bytes": path.stat().st_size, "sha256": durable.sha256_of(path)}

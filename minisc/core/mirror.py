@@ -8,7 +8,7 @@ before it renames it here, `send` sends what was written otherwise, `remove` rem
 A mirrored file carries the remote's time; it is the same one when size and time are, as for rsync.
 
 Guarantees: a path says everything, so a pickled task means the same on every node, and nodes need share no disk. No credentials in an
-address: it stands in logs and in `run.json`. There are no locks between machines, and none are needed: what two runs write under one
+address: it stands in logs and in `run.json`. Two runs at one artifact take turns (runner/locks.py); what both would write under one
 fingerprint is the same, and the manifest comes last.
 Price: the machine that starts a run holds a copy of what it checks and commits, a node of what it works on. Not for files that grow
 (logs go up when a step ends) and packs that are appended to (downloads stay on their machine, see `kept`).
@@ -104,6 +104,14 @@ def exists(path: Path) -> bool:
     return path.exists() if remote is None else remote.file() is not None
 
 
+def read(path: Path) -> bytes | None:
+    """What a small file says where it counts, past the copy that may be here; None where there is none."""
+    remote = _remote(path)
+    if remote is not None:
+        return remote.read()
+    return path.read_bytes() if path.exists() else None
+
+
 def listing(folder: Path) -> list[Entry]:
     """All files below a folder, where it counts."""
     remote = _remote(folder)
@@ -120,15 +128,19 @@ def _is_private(path: Path) -> bool:
     return path.name.startswith(".") or path.name.endswith(TEMPORARY)
 
 
-def fetch(path: Path) -> Path:
-    """The same path, with what is there: a file, or a folder and all below it. What is here only stays."""
+def fetch(path: Path, *, but: str = "") -> Path:
+    """The same path, with what is there: a file, or a folder and all below it, `but` for one folder. What is here only stays."""
     remote = _remote(path)
     if remote is not None:
         if (entry := remote.file()) is not None:
             _get(remote, entry, path)
         else:
-            _all(lambda entry: _get(remote / entry.name, entry, path / entry.name), remote.below())
+            _all(lambda entry: _get(remote / entry.name, entry, path / entry.name), _without(remote.below(), but))
     return path
+
+
+def _without(entries: Sequence[Entry], folder: str) -> list[Entry]:
+    return [entry for entry in entries if not folder or not entry.name.startswith(f"{folder}/")]
 
 
 def match(folder: Path, names: Collection[str] = ()) -> Path:
@@ -166,12 +178,15 @@ def put(written: Path, path: Path) -> None:
         os.utime(written, ns=(time, time))
 
 
-def send(folder: Path) -> None:
-    """Send every file below a folder that is not there as it is here."""
+def send(folder: Path, *, but: str = "") -> None:
+    """Send every file below a folder, `but` for one folder in it, that is not there as it is here."""
     remote = _remote(folder)
     if remote is not None:
         there = set(remote.below())
-        _all(lambda entry: put(folder / entry.name, folder / entry.name), [entry for entry in _own(folder) if entry not in there])
+        _all(
+            lambda entry: put(folder / entry.name, folder / entry.name),
+            [entry for entry in _without(_own(folder), but) if entry not in there],
+        )
 
 
 def _all(function: Callable[[Entry], None], entries: Sequence[Entry]) -> None:

@@ -25,6 +25,7 @@ import pyarrow.fs as fs
 from minisc.core.errors import UserError
 
 TEMPORARY = ".writing"  # what a killed writer leaves behind ends so; `durable.sweep` removes it
+SMALL = 1 << 16  # bytes of a file that is read at once
 LONGEST_NAME = 255  # bytes, of one part of a path on the file systems of our days
 _OBJECTS = frozenset(("s3", "gcs", "abfs"))  # a put is whole or not there, and folders are but names
 _HERE = fs.LocalFileSystem()
@@ -74,6 +75,16 @@ class Remote:
                     "an object has a name that no file can have", where=f"{self.url}: {entry.name!r}"[:400], do="rename it, or name another folder"
                 )  # fmt: skip
         return sorted(entries, key=lambda entry: entry.name)
+
+    def read(self) -> bytes | None:
+        """The first bytes (`SMALL`) of the file at this place; None where there is none."""
+        system, place = self._opened()
+        with _blamed(self.url):
+            try:
+                with system.open_input_stream(place) as file:
+                    return bytes(file.read(SMALL))
+            except FileNotFoundError:
+                return None
 
     def get(self, path: Path, time: int) -> None:
         """Copy the file at this place to a path, there whole or not at all; it gets the `time` of its entry."""

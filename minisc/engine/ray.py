@@ -118,6 +118,8 @@ class _Dataset:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False
+        # It would let one task run first, to learn how much memory its results take: ours are nothing, and a task may take a minute.
+        context.op_resource_reservation_enabled = False
         for name in ("ray.data", "ray.exceptions"):  # its plan, its timing, its traces: what they say comes as an exception too
             logging.getLogger(name).setLevel(logging.CRITICAL)
         rows = [{"item": cloudpickle.dumps(_Item(_code(), function, item))} for item in items]
@@ -154,6 +156,7 @@ class _Dataset:
 
 def _call(row: dict[str, Any]) -> dict[str, Any]:
     """Runs on a node. An error of the work is a result like others: Ray would wrap it in one of its own."""
+    _begin()
     told: _Item = cloudpickle.loads(row["item"])
     try:
         if told.code != _code():
@@ -161,6 +164,15 @@ def _call(row: dict[str, Any]) -> dict[str, Any]:
         return {"result": cloudpickle.dumps((told.function(told.item), None))}
     except Exception as error:
         return {"result": cloudpickle.dumps((None, error))}
+
+
+@functools.cache
+def _begin() -> None:
+    """Once a process of a node: a task is one core, and libraries with thread pools of their own are told so."""
+    import pyarrow
+
+    pyarrow.set_cpu_count(1)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 @functools.cache

@@ -11,10 +11,11 @@ from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
+from minisc.core.unseen import made_visible
 from minisc.report.blocks import Block, Chapter, Code, Column, Curve, Curves, Fold, Meter, Meters, Table, Text, Tiles
 from minisc.report.chapters import chapters
 from minisc.report.chart import linear_ticks
-from minisc.report.markup import made_visible, unmarked
+from minisc.report.markup import unmarked
 from minisc.report.road import tiles, warned
 from minisc.report.story import Story
 from minisc.report.verdict import verdict

@@ -13,10 +13,8 @@ from __future__ import annotations
 import html
 import re
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e0fff]"
-)
+from minisc.core.unseen import UNSEEN, code_point
+
 _MARK = re.compile("\0([^\0\n]{1,64})\0")
 _TRAILING = re.compile(r"[ \t]+(?=\n)|[ \t]+\Z")
 VOID = frozenset({"meta", "br", "rect", "line", "path", "circle"})
@@ -44,11 +42,11 @@ def text(value: str) -> Markup:
     """Escaped; what the eye could not see stands as its code point."""
     if isinstance(value, Markup):
         return value
-    return Markup(_UNSEEN.sub(lambda found: f'<i class="u">{code_point(found[0])}</i>', html.escape(value)))
+    return Markup(UNSEEN.sub(lambda found: f'<i class="u">{code_point(found[0])}</i>', html.escape(value)))
 
 
 def attribute(value: str) -> str:
-    return _UNSEEN.sub(lambda found: code_point(found[0]), html.escape(value))
+    return UNSEEN.sub(lambda found: code_point(found[0]), html.escape(value))
 
 
 def source(value: str, *, ends: bool = True) -> Markup:
@@ -71,15 +69,6 @@ def _lines(value: str, *, ends: bool) -> str:
         out += [text(value[at : found.start()]), f'<span class="ws">{text(found[0])}</span>']
         at = found.end()
     return "".join([*out, text(value[at:])])
-
-
-def code_point(character: str) -> str:
-    return f"U+{ord(character):04X}"
-
-
-def made_visible(value: str) -> str:
-    """The same for plain text (Markdown, a terminal): unseen characters as <U+202E>."""
-    return _UNSEEN.sub(lambda found: f"<{code_point(found[0])}>", value)
 
 
 def unmarked(value: str) -> str:

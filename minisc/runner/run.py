@@ -1,18 +1,14 @@
 """Running a plan: each step from the store or by itself, its manifest last, and the story of the run beside.
 
 Guarantees: a step that is in the store is not run again; a step that was killed goes on in its own folder; two runs that
-want the same artifact do not write over each other (a lock that the kernel drops when its owner dies: the second waits, says
-for whom, and finds the artifact there). `run.json` is rewritten after every step, so that a killed run tells how far it got.
-On another file system (core/mirror.py) no lock reaches from machine to machine: two runs there may make the same artifact at once. What
-they write until tokens is the same bytes; the second to finish, or to stumble over what the first has tidied away, takes the first one's. Two *models*
-committed within the same second could leave one's manifest beside the other's weights: their checksums say so, and nothing is used.
+want the same artifact do not write over each other (locks.py: the second waits, says for whom, and finds the artifact there).
+`run.json` is rewritten after every step, so that a killed run tells how far it got.
+Where a lease among machines lapsed and two worked all the same, the second to finish, or to stumble over what the first has tidied away,
+takes the first one's artifact.
 """
 
 from __future__ import annotations
 
-import errno
-import fcntl
-import os
 import platform
 import resource
 import sys
@@ -26,16 +22,16 @@ from types import MappingProxyType
 from typing import Any
 
 from minisc.core import durable, mirror
-from minisc.core.artifact import Artifact, Figures, Work
+from minisc.core.artifact import SCRATCH, Artifact, Figures, Work, clear
 from minisc.core.runs import STORY
 from minisc.core.step import Closing, Context, Cost, Done
 from minisc.runner.graph import Node
+from minisc.runner.locks import one_writer
 from minisc.runner.stopping import still_wanted
 from minisc.runner.trouble import of_the_machine
 
 # Packages whose version can matter to a result.
 PACKAGES = ("minisc", "numpy", "pyarrow", "datasketch", "tokenizers", "tiktoken", "torch", "lightning", "hydra-core", "ray")
-LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -59,6 +55,8 @@ def execute(nodes: Sequence[Node], story: Story, context: Context, costs: Mappin
         else:
             inputs = {role: _resolved(value, artifacts) for role, value in node.inputs.items()}
             cached = node.cached
+            if cached and (node.path / SCRATCH).exists():  # of a run that was killed just after its manifest
+                clear(node.path)
             artifact = Artifact(node.path) if cached else _make(node, inputs, context)
             node.step.publish(artifact, context, cached)
             artifacts[node.name] = artifact
@@ -75,7 +73,7 @@ def _resolved(value: Any, artifacts: Mapping[str, Artifact]) -> Any:
 
 
 def _make(node: Node, inputs: Mapping[str, Any], context: Context) -> Artifact:
-    with _writable(node.path), _locked(node, context):
+    with _writable(node.path), one_writer(node.path, node.name, context.speak):
         if node.cached:  # another run made it while we waited
             return Artifact(node.path)
         work = Work(mirror.match(node.path), context)
@@ -101,7 +99,7 @@ def _make(node: Node, inputs: Mapping[str, Any], context: Context) -> Artifact:
 def _others(node: Node, context: Context) -> Artifact:
     """The artifact that another machine's run has finished meanwhile; what is ours of it goes."""
     context.speak.line(f"{node.name}: another run has finished this artifact; taking it")
-    mirror.remove(node.path / "scratch")
+    clear(node.path)
     return Artifact(mirror.match(node.path))
 
 
@@ -131,26 +129,6 @@ def _writable(path: Path) -> Iterator[None]:
 def _inside(name: object, path: Path) -> bool:
     """Whether an OSError is about the store (Arrow's errors carry no file name)."""
     return name is None or str(name).startswith(str(path.parent))
-
-
-@contextmanager
-def _locked(node: Node, context: Context) -> Iterator[None]:
-    """One writer an artifact; the lock is the kernel's, so a dead owner holds nothing."""
-    with (node.path / LOCK).open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            context.speak.line(f"{node.name}: {file.read().strip() or 'another run'} is making this artifact; waiting for it")
-            fcntl.flock(file, fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
-                raise
-            context.speak.warn(f"{node.name}: this file system has no locks; see that no other run makes the same artifact")
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
-        file.flush()
-        yield
 
 
 def _tell(done: Done, context: Context) -> None:

@@ -15,7 +15,6 @@ writes is not trusted: control characters are shown by their code, so that it ca
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 import threading
@@ -28,6 +27,7 @@ from minisc.core import durable
 from minisc.core.artifact import Figures, Work
 from minisc.core.errors import UserError, did_you_mean
 from minisc.core.step import Context, Cost, Inputs, Need, Step
+from minisc.core.unseen import made_visible
 
 if TYPE_CHECKING:
     from minisc.generation.generator import Completion, Generator
@@ -42,7 +42,6 @@ HELP = """a line is sent as it is; end it with \\ to go on in the next
 :lines  several lines, up to an empty one      :fim  code before a hole, then after it
 :temperature 0.8  :top_k 0  :top_p 1  :repetition_penalty 1  :max_new_tokens 128  :seed 0
 :settings  what is set      :quit  or Ctrl-D      Ctrl-C ends a completion"""
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +194,7 @@ class Session:
             for piece in self._generator.stream(asked, self._settings):
                 if isinstance(piece, str):
                     pieces.append(piece)
-                    self._show(visible(piece))
+                    self._show(made_visible(piece))
                 else:
                     told = piece
         except KeyboardInterrupt:
@@ -209,8 +208,3 @@ class Session:
             "completion": told.text if told else "".join(pieces), "finish_reason": ending,
             "settings": {key: getattr(self._settings, key) for key in NUMBERS},
         })  # fmt: skip
-
-
-def visible(text: str) -> str:
-    """Control characters but line ends and tabs by their code, so that they do nothing."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}" if ord(found[0]) < 256 else f"\\u{ord(found[0]):04x}", text)

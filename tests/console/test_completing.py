@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,37 @@ def completed(line: str) -> list[str]:
 )
 def test_a_real_bash_offers(line: str, offered: list[str]) -> None:
     assert sorted(completed(line)) == sorted(offered)
+
+
+@pytest.mark.system
+def test_the_tab_key_in_an_interactive_bash() -> None:
+    """What a person does: type the beginning, press the key, see the rest."""
+    script, bash = Path(sys.executable).parent / "minisc", shutil.which("bash")
+    if bash is None or not script.exists():
+        pytest.skip("needs bash and the minisc script")
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}", "TERM": "dumb", "INPUTRC": "/dev/null", "PS1": "$ "}
+    with subprocess.Popen(
+        [bash, "--norc", "-i"], stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True
+    ) as shell:
+        try:
+            told = ""
+
+            def typed(keys: str, until: str) -> None:
+                nonlocal told
+                told = ""
+                os.write(ours, keys.encode())
+                end = time.monotonic() + 60
+                while until not in told:
+                    assert time.monotonic() < end, told
+                    if select.select([ours], [], [], 1)[0]:
+                        told += os.read(ours, 4096).decode(errors="replace").replace("\r", "")
+
+            typed('eval "$(minisc -sc install=bash)"; echo rea""dy\n', until="\nready")
+            typed("minisc +recipe=ti\t", until="+recipe=tiny")
+            typed(" steps=[collect,cu\t", until="steps=[collect,curate")
+            typed("] trainer.max_l\t", until="] trainer.max_lr=")
+        finally:
+            shell.kill()
+            os.close(ours)
+            os.close(theirs)

@@ -44,9 +44,9 @@ def hub(shards: Path) -> Iterator[Hub]:
         yield served
 
 
-def start(hub: Hub, out: Path, *words: str) -> subprocess.Popen[str]:
+def start(hub: Hub, out: Path, *words: str, road_words: tuple[str, ...] = WORDS) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "minisc", *WORDS, f"out={out}", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+        [sys.executable, "-m", "minisc", *road_words, f"out={out}", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
         env={**road.environment(), "HF_ENDPOINT": hub.endpoint, "HF_HUB_OFFLINE": "0"},
     )  # fmt: skip
 
@@ -91,3 +91,35 @@ def test_a_larger_budget_reads_on_and_a_known_corpus_needs_no_hub(hub: Hub, tmp_
     assert "no such data set" in told and "HF_TOKEN" in told
     hub.__exit__()  # nobody is there any more
     assert "in the store" in finish(start(hub, tmp_path, "budget=80k", "plan_only=true")) and hub.ranges == []
+
+
+def test_the_recipe_as_it_is_typed(hub: Hub, tmp_path: Path) -> None:
+    recipe = ("+recipe=pretrain_swallow",)
+    plan = " ".join(finish(start(hub, tmp_path, "model=200m", "plan_only=true", road_words=recipe)).split())
+    assert "500M tokens" in plan and "204.6M parameters" in plan and "download" in plan
+    assert (
+        "a run would stop before its first step" in plan and "'humaneval' is not to be had from the hub" in plan
+    )  # this hub has one set only
+    small = (
+        "model=tiny",
+        "model.hidden=64",
+        "model.layers=1",
+        "model.heads=2",
+        "model.kv_heads=1",
+        "tokenizer=bpe",
+        "tokenizer.vocab_size=400",
+    )
+    told = finish(
+        start(
+            hub,
+            tmp_path,
+            *small,
+            "trainer=cpu",
+            "budget=10k",
+            "seq_len=256",
+            "~filters.decontaminate",
+            "engine.workers=1",
+            road_words=recipe,
+        )
+    )
+    assert "tokens_trained" in told and "bits_per_byte" in told and "report.html" in "".join(told.split())

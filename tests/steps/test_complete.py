@@ -23,11 +23,12 @@ import pytest
 from minisc.core.artifact import Artifact
 from minisc.core.errors import UserError
 from minisc.core.step import Context
+from minisc.core.unseen import made_visible
 from minisc.generation.generator import Generator
 from minisc.generation.prompt import Prompt
 from minisc.generation.sampling import Sampling
 from minisc.model.base import load
-from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts, visible
+from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts
 from minisc.tokenizer.base import Tokenizer
 from tests import made, road
 
@@ -61,7 +62,7 @@ def _asked(typed: Iterator[str]) -> Callable[[str], str]:
 def test_what_is_shown_is_what_is_generated(generator: Generator) -> None:
     session, shown = talk(generator, "def f(", ":quit", "never asked")
     right = generator.complete([Prompt(text="def f(")], Sampling(**SETTINGS))[0]
-    assert visible(right.text) in shown
+    assert made_visible(right.text) in shown
     assert [(one["prompt"], one["completion"], one["finish_reason"]) for one in session.samples] == [
         ("def f(", right.text, right.finish_reason)
     ]
@@ -124,7 +125,7 @@ def test_help_names_every_command(generator: Generator) -> None:
 
 
 def test_a_model_cannot_drive_the_terminal() -> None:
-    assert visible("a\x1b[2Jb\x00\t\n\r\u202e") == "a\\x1b[2Jb\\x00\t\n\\x0d\\u202e"
+    assert made_visible("a\x1b[2Jb\x00\t\n\r\u202e") == "a<U+001B>[2Jb<U+0000>\t\n<U+000D><U+202E>"
 
 
 def test_ctrl_c_is_lent_for_a_conversation_and_given_back() -> None:
