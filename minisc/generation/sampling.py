@@ -1,6 +1,6 @@
 """How the next token is chosen, and why a prompt's choices do not depend on its neighbours.
 
-In: logits [B, V] of the next token. Out: one id a row. Order as in `transformers`: repetition penalty (arXiv 1909.05858),
+In: logits [n, V], each of a row and a place in it. Out: one id each. Order as in `transformers`: repetition penalty (arXiv 1909.05858),
 temperature, top-k, top-p (arXiv 1904.09751), then a draw by inverting the cumulative distribution.
 Guarantees: the uniform number behind token i of prompt k is number i of the Philox-4x64 stream keyed by (seed, k), a
 counter-based generator (Salmon et al. 2011) whose raw words numpy promises not to change. So batch size, order and the
@@ -58,13 +58,12 @@ def uniforms(seed: int, key: int, count: int) -> np.ndarray:
 
 
 class Chooser:
-    """Chooses for a batch of rows, token after token; rows can leave."""
+    """Chooses for a batch of rows; rows can leave."""
 
     def __init__(
         self, settings: Sampling, prompts: Sequence[Sequence[int]], keys: Sequence[int], vocabulary: int, device: torch.device
     ) -> None:
         self._settings = settings
-        self._at = 0
         self._draws: Tensor | None = None  # [B, max_new_tokens], float64
         self._seen: Tensor | None = None  # [B, V], bool: ids that a row holds
         if settings.temperature > 0:
@@ -75,17 +74,22 @@ class Chooser:
             for row, ids in enumerate(prompts):
                 self._seen[row, list(ids)] = True
 
-    def choose(self, logits: Tensor) -> Tensor:
-        """The next id of each row, [B], from logits [B, V] in fp32."""
+    @property
+    def one_by_one(self) -> bool:
+        """Whether a choice depends on those before it otherwise than by the logits: then `choose` takes one place of each row at a time."""
+        return self._seen is not None
+
+    def choose(self, logits: Tensor, rows: Sequence[int], places: Sequence[int]) -> Tensor:
+        """Ids [n] from logits [n, V] in fp32: of token places[i] that rows[i] writes, counted from 0."""
         if self._seen is not None:
+            assert list(rows) == list(range(len(self._seen))), "a penalty wants one place of each row"
             penalty = self._settings.repetition_penalty
             logits = torch.where(self._seen, torch.where(logits > 0, logits / penalty, logits * penalty), logits)
         if self._draws is None:
             chosen = logits.argmax(dim=-1)
         else:
-            uniform = self._draws[:, self._at]
+            uniform = self._draws[list(rows), list(places)]
             chosen = draw(logits.cpu() / self._settings.temperature, uniform, self._settings.top_k, self._settings.top_p).to(logits.device)
-        self._at += 1
         if self._seen is not None:
             self._seen.scatter_(1, chosen[:, None], True)
         return chosen

@@ -1,19 +1,19 @@
 """StarCoder2 read token by token: the arithmetic of `starcoder2_module.py`, laid out for speed when texts are written.
 
-    B texts   T tokens read now   S slots to attend to   H hidden   N query heads   K key-value heads   D H / N   V vocabulary
+    B texts   n tokens read now   T the most of one text   H hidden   N query heads   K key-value heads   D H / N   V vocabulary
 
-In: ids [B, T], texts padded on the left. Out: logits [B, V] of each text's next token. `Packed` holds the weights once more,
-`Reading` the keys and values of one batch. What differs from the module, which a test holds it to:
+In: ids [n], those of each text one after another. Out: logits of the token after each. `Packed` holds the weights once more,
+`Reading` a batch, whose keys and values lie in a `kv_cache.Cache`. What differs from the module, which a test holds it to:
 
-* q, k and v are one product. A step reads all weights to multiply a few rows by them: they lie as [in, out], which is the
-  faster way round for one row (1.6 ms a step instead of 2.2), and in fp32 on a CPU also packed by oneDNN, as torch.compile
-  does it, for several (8 rows: 2.9 ms instead of 4.6);
+* q, k and v are one product. A step reads all weights to multiply a few rows by them. In fp32 on a CPU they are packed by oneDNN, as
+  torch.compile does it (6.1M parameters: 6 rows 1.5 ms, 8 rows 2.1, 32 rows 4.7, where `F.linear` takes 3.7, 3.9, 7.3); for one row
+  they also lie as [in, out], which is faster still unless the product narrows (256 to 1024: 39 us, packed 57; 1024 to 256: 107, packed 53);
+* products are of the n tokens that there are, not of a padded [B, T]: texts may go on by different counts;
 * the pairs (i, i + D/2) of a head, which rotary positions turn, stand side by side, so a turn is one product of complex
-  numbers; q and k are permuted alike, hence their products are the same;
-* texts share slots, so their positions differ by their padding alone: a window is a slice, and texts of one length need no mask;
-* buffers grow by doubling, and with a window what nobody can see any more is dropped once in a while.
+  numbers; q and k are permuted alike, hence their products are the same.
 
-Price: a second copy of the weights, on a CPU a third; what is done to the module afterwards is not seen here; torch's names
+Guarantees: how a text is cut into calls, and which texts stand beside it, changes its logits by rounding only.
+Price: a second copy of the weights, on a CPU most of a third; what is done to the module afterwards is not seen here; torch's names
 for oneDNN's products are private, so a test holds both ways to the module. Not for training. Measured: `recipes/README.md`.
 Rejected: torch.compile (needs a compiler), a frozen graph (`torch.jit` is deprecated), attention as plain products and oneDNN
 adding the residual (no faster).
@@ -21,11 +21,14 @@ adding the residual (no faster).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from minisc.model.kv_cache import Cache, Places
 
 if TYPE_CHECKING:
     from minisc.model.starcoder2 import Starcoder2
@@ -38,13 +41,13 @@ class _Norm(NamedTuple):
 
 
 class _Product(NamedTuple):
-    weight: Tensor  # [in, out]
     bias: Tensor  # [out]
-    packed: Tensor | None  # the weight once more, packed by oneDNN, which is slower for one row and faster for several
+    weight: Tensor | None  # [in, out], for what `packed` is slower at: one row of a product that is not narrower than its input
+    packed: Tensor | None  # packed by oneDNN
 
     def of(self, x: Tensor) -> Tensor:
         """x [rows, in] times the weight, [rows, out]."""
-        if self.packed is None or len(x) == 1:
+        if self.weight is not None and (self.packed is None or len(x) == 1):
             return torch.addmm(self.bias, x, self.weight)
         return torch.ops.mkldnn._linear_pointwise(x, self.packed, self.bias, "none", [], "")
 
@@ -68,11 +71,16 @@ class Packed:
             self.embedding = state["model.embed_tokens.weight"].clone()  # [V, H]
             self.unembedding = _packed(self.embedding, self.embedding.new_zeros(len(self.embedding)))  # out: V
             self.norm = _norm(state, "model.norm")
+            self._turns = _turns(self.spec, self.embedding.device)
             self.layers = [self._layer(state, f"model.layers.{index}") for index in range(self.spec.layers)]
 
-    def open(self, pads: Tensor | None = None) -> Reading:
-        """Begin a batch; `pads` [B]: how many of a text's first ids are padding, None where no text has any."""
-        return Reading(self, pads)
+    def open(self, texts: int) -> Reading:
+        """Begin a batch of so many texts."""
+        return Reading(self, texts)
+
+    def turns(self, positions: Tensor) -> Tensor:
+        """cos + i sin of position times frequency, [n, 1, D/2], complex, for positions [n] below the spec's `max_positions`."""
+        return self._turns.index_select(0, positions)
 
     def _layer(self, state: dict[str, Tensor], name: str) -> _Layer:
         def product(part: str) -> _Product:
@@ -91,111 +99,66 @@ class Packed:
 class Reading:
     """One batch of texts, and what was read of them. To be used under `torch.inference_mode()`."""
 
-    def __init__(self, packed: Packed, pads: Tensor | None) -> None:
-        spec, self._packed, self._pads = packed.spec, packed, pads
+    def __init__(self, packed: Packed, texts: int) -> None:
+        spec, self._packed = packed.spec, packed
         head = spec.hidden // spec.heads
-        exponents = torch.arange(0, head, 2, device=packed.embedding.device, dtype=torch.float32) / head
-        self._frequencies = 1.0 / spec.rope_theta**exponents  # [D/2]
-        self._keys: list[Tensor] = []  # one a layer, [B, K, capacity, D]
-        self._values: list[Tensor] = []
-        self._used = 0  # slots
-        self._gone = 0  # slots that were dropped before the first
+        self._cache = Cache(
+            texts=texts, layers=spec.layers, kv_heads=spec.kv_heads, group=spec.heads // spec.kv_heads, head=head, window=spec.window,
+            like=packed.embedding,
+        )  # fmt: skip
 
-    def read(self, ids: Tensor) -> Tensor:
-        """Logits [B, V] after the ids [B, T], which go on where the last call ended."""
+    def read(self, ids: Tensor, counts: Sequence[int], only: Tensor | None = None) -> Tensor:
+        """Logits [n, V] after each of the ids [n]: counts[b] of text b, text after text. `only` [m]: of these ids alone, [m, V]."""
         packed, eps = self._packed, self._packed.spec.norm_eps
-        B, T = ids.shape
-        turn, mask = self._turn(T), self._mask(T)
-        x = F.embedding(ids.flatten(), packed.embedding)  # [B*T, H]
+        places = self._cache.open(counts)
+        turn = packed.turns(places.positions)
+        x = F.embedding(ids, packed.embedding)  # [n, H]
         for index, layer in enumerate(packed.layers):
             h = F.layer_norm(x, layer.norm.weight.shape, *layer.norm, eps)
-            x = x + layer.out.of(self._attention(index, layer.qkv.of(h).view(B, T, -1), turn, mask))
+            x += layer.out.of(self._attention(index, layer.qkv.of(h), turn, places))
             h = F.layer_norm(x, layer.mlp_norm.weight.shape, *layer.mlp_norm, eps)
-            x = x + layer.down.of(F.gelu(layer.up.of(h), approximate="tanh"))  # [B*T, H] -> [B*T, 4H] -> [B*T, H]
-        self._used += T
-        last = x.view(B, T, -1)[:, -1]  # [B, H]
+            x += layer.down.of(F.gelu(layer.up.of(h), approximate="tanh"))  # [n, H] -> [n, 4H] -> [n, H]
+        last = x if only is None else x[only]
         return packed.unembedding.of(F.layer_norm(last, packed.norm.weight.shape, *packed.norm, eps))
 
-    def keep(self, rows: Tensor) -> None:
+    def back(self, counts: Sequence[int]) -> None:
+        """Take back the last so many ids of each text, of those that the last call read."""
+        self._cache.back(counts)
+
+    def keep(self, texts: Sequence[int]) -> None:
         """Go on with these texts only, in this order."""
-        self._pads = self._pads[rows] if self._pads is not None else None
-        self._keys, self._values = [k[rows] for k in self._keys], [v[rows] for v in self._values]
+        self._cache.keep(texts)
 
-    def _attention(self, index: int, qkv: Tensor, turn: Tensor, mask: Tensor | None) -> Tensor:
+    def _attention(self, index: int, qkv: Tensor, turn: Tensor, places: Places) -> Tensor:
+        """[n, (N + 2 K) * D] -> [n, N * D]."""
         spec = self._packed.spec
-        B, T, _ = qkv.shape
-        N, K, D = spec.heads, spec.kv_heads, spec.hidden // spec.heads
-        heads = qkv.view(B, T, N + 2 * K, D)
-        turned = torch.view_as_complex(heads[:, :, : N + K].float().view(B, T, N + K, D // 2, 2)) * turn
-        qk = torch.view_as_real(turned).view(B, T, N + K, D).to(qkv.dtype).transpose(1, 2)  # [B, N + K, T, D]
-        k, v = self._extended(index, qk[:, N:], heads[:, :, N + K :].transpose(1, 2))  # [B, K, S, D]
-        q = qk[:, :N]
-        if T == 1:  # the query heads of a group are read as if they were tokens
-            first = 0 if spec.window is None else max(0, k.shape[2] - spec.window)
-            y = F.scaled_dot_product_attention(q.reshape(B, K, N // K, D), k[:, :, first:], v[:, :, first:], attn_mask=mask)
-        else:
-            y = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=mask is None, enable_gqa=N != K).transpose(1, 2)
-        return y.reshape(B * T, N * D)
-
-    def _turn(self, T: int) -> Tensor:
-        """cos + i sin of position times frequency, [B or 1, T, 1, D/2], complex."""
-        self._forget()
-        start = self._gone + self._used
-        slots = torch.arange(start, start + T, device=self._frequencies.device)[None]  # [1, T]
-        places = slots if self._pads is None else (slots - self._pads[:, None]).clamp(min=0)
-        angles = places.float()[:, :, None, None] * self._frequencies
-        return torch.polar(torch.ones_like(angles), angles)
-
-    def _mask(self, T: int) -> Tensor | None:
-        """Which slots each token sees, [B or 1, 1, T, S]; None where all see all before them."""
-        S, window = self._used + T, self._packed.spec.window
-        if T == 1 and self._pads is None:
-            return None
-        device = self._frequencies.device
-        slots = torch.arange(S, device=device)  # [S]
-        real = slots[None] + self._gone >= self._pads[:, None] if self._pads is not None else None  # [B, S]
-        if T == 1:
-            assert real is not None, "texts without padding need no mask for one token"
-            return real[:, None, None, max(0, S - window) if window is not None else 0 :]
-        if real is None and self._used == 0 and (window is None or window >= T):
-            return None
-        own = slots[self._used :, None]  # [T, 1]
-        seen = slots[None] <= own  # [T, S]
-        if window is not None:
-            seen = seen & (slots[None] > own - window)
-        if real is None:
-            return seen[None, None]
-        return (seen[None] & real[:, None] | (slots[None] == own))[:, None]  # padding sees itself: a row of nothing would be NaN
-
-    def _extended(self, index: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Put k and v [B, K, T, D] into the next slots; all keys and values of the layer, [B, K, S, D]."""
-        end = self._used + k.shape[2]
-        for kept, new in ((self._keys, k), (self._values, v)):
-            if len(kept) <= index:
-                kept.append(_room(new, new.shape[2] + FIRST_ROOM))
-            elif kept[index].shape[2] < end:
-                kept[index] = _room(kept[index], 2 * end)
-            kept[index][:, :, self._used : end] = new
-        return self._keys[index][:, :, :end], self._values[index][:, :, :end]
-
-    def _forget(self) -> None:
-        """Drop the slots that no window reaches any more, when they are more than half."""
-        window = self._packed.spec.window
-        if window is None or self._used <= 2 * window:
-            return
-        drop = self._used - window
-        self._keys, self._values = ([one[:, :, drop : self._used].clone() for one in kept] for kept in (self._keys, self._values))
-        self._used, self._gone = window, self._gone + drop
+        B, T, N, K, D = places.texts, places.most, spec.heads, spec.kv_heads, spec.hidden // spec.heads
+        turned = qkv[:, : (N + K) * D].float()  # in fp32 no copy: the turn is done in place
+        torch.view_as_complex(turned.view(-1, N + K, D // 2, 2)).mul_(turn)
+        q = turned[:, : N * D].to(qkv.dtype)
+        if turned.dtype != qkv.dtype:
+            qkv[:, : (N + K) * D] = turned
+        k, v = self._cache.extend(index, qkv[:, N * D :].view(-1, 2 * K, D), places)  # [B, K, S, D]
+        if places.grid is not None:
+            q = q.index_select(0, places.grid)  # [B * T, N * D]
+        if places.fresh:
+            q = q.view(B, T, N, D).transpose(1, 2)  # [B, N, T, D]
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask, is_causal=places.mask is None, enable_gqa=N != K).transpose(
+                1, 2
+            )
+        else:  # the query heads of a group are read as if they were tokens
+            q = q.view(B, T, K, N // K, D).transpose(1, 2).reshape(B, K, T * (N // K), D)
+            y = F.scaled_dot_product_attention(q, k, v, attn_mask=places.mask).view(B, K, T, N // K, D).transpose(1, 2)
+        y = y.reshape(B * T, N * D)
+        return y if places.back is None else y.index_select(0, places.back)
 
 
-FIRST_ROOM = 64  # slots beyond the prompt
-
-
-def _room(held: Tensor, slots: int) -> Tensor:
-    """`held` [B, K, used, D] at the beginning of a buffer of `slots`; the rest is not written yet."""
-    roomy = held.new_empty(held.shape[0], held.shape[1], slots, held.shape[3])
-    roomy[:, :, : held.shape[2]] = held
-    return roomy
+def _turns(spec: Starcoder2, device: torch.device) -> Tensor:
+    """[max_positions, 1, D/2], complex."""
+    head = spec.hidden // spec.heads
+    frequencies = 1.0 / spec.rope_theta ** (torch.arange(0, head, 2, device=device, dtype=torch.float32) / head)  # [D/2]
+    angles = torch.arange(spec.max_positions, device=device).float()[:, None, None] * frequencies
+    return torch.polar(torch.ones_like(angles), angles)
 
 
 def _norm(state: dict[str, Tensor], name: str) -> _Norm:
@@ -212,4 +175,5 @@ def _packed(weight: Tensor, bias: Tensor) -> _Product:
     kind, packed = (weight.device.type, weight.dtype), None
     if kind == ("cpu", torch.float32) and torch.backends.mkldnn.is_available():
         packed = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous())
-    return _Product(weight.t().contiguous(), bias.clone(), packed)
+    plain = packed is None or weight.shape[0] >= weight.shape[1]
+    return _Product(bias.clone(), weight.t().contiguous() if plain else None, packed)

@@ -3,8 +3,10 @@
 In: a source. Out: a `documents` artifact: kept/ (text, `split` set), dropped/ (what the source could not use), waterfall.
 Two phases, part by part: the source's rows as they come; then, when the bytes of every repository are known, the split.
 A repository is held out as a whole (a split by document would let a model be tested on files whose siblings it has seen):
-repositories in the order of a seeded hash are taken until `held_out` of the bytes is reached, none so large that it would
-be most of them. Where no repository is small enough, documents are held out by hash, and the figures say so.
+repositories in the order of a seeded hash are taken until `held_out` of the bytes is reached, among the small ones that together
+hold twice as much: a score over five repositories is a score of those five, and of two if these are full of tables. So none is
+half of the held-out bytes, and in a corpus of many repositories none is more than a tenth. Price: what is held out is more
+like small projects than the corpus is. Where no repository is small enough, documents are held out by hash, and the figures say so.
 Price: every row is written twice. Killed, it goes on at the part where it was.
 """
 
@@ -12,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -35,11 +37,13 @@ from minisc.source.base import Listing, Source
 BYTES_PER_TOKEN = 8
 DOWNLOAD_BYTES_PER_SECOND = 30e6  # to plan with: a line of 250 Mbit/s
 MOST = 0.5  # of the held-out bytes may come from one repository
+FEW = 0.1  # of them may always
+CHOICE = 2  # times the held-out bytes: what the repositories to draw from hold together, else larger ones are among them
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collect(Step):
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2  # 2: held out are small repositories
     makes: ClassVar[tuple[str, ...]] = ("documents",)
 
     source: Source
@@ -110,12 +114,13 @@ class Collect(Step):
             for repo, size in fact["repos"].items():
                 sizes[repo] = sizes.get(repo, 0) + size
         wanted = self.held_out * sum(sizes.values())
+        largest = _largest(sizes.values(), wanted)
         taken: list[str] = []
         held = 0
         for repo in sorted(sizes, key=lambda name: _drawn(self.seed, name)):
             if held >= wanted:
                 break
-            if sizes[repo] <= MOST * wanted:
+            if sizes[repo] <= largest:
                 taken.append(repo)
                 held += sizes[repo]
         return (frozenset(taken), "repository") if held >= MOST * wanted and taken else (frozenset(), "document")
@@ -133,6 +138,16 @@ class Collect(Step):
         durable.write_json(work.path / "waterfall.json", fall)
         durable.write_json(work.path / "samples.json", {})
         return ledger.figures_of(fall) | {"split_by": how}
+
+
+def _largest(sizes: Iterable[int], wanted: float) -> float:
+    """Bytes of the largest repository that may be held out."""
+    together = 0
+    for size in sorted(sizes):
+        together += size
+        if together >= CHOICE * wanted:
+            return min(max(size, FEW * wanted), MOST * wanted)
+    return MOST * wanted
 
 
 def _drawn(seed: int, name: str) -> bytes:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 import torch
@@ -11,10 +13,12 @@ from minisc.core.errors import UserError
 from minisc.generation.generator import Completion, Generator
 from minisc.generation.prompt import Prompt, encode
 from minisc.generation.sampling import Sampling, draw, uniforms
+from minisc.model.starcoder2_reading import Reading
 from tests.generation.small import TEXTS, naive_logits, network, tokenizer
 
 GREEDY = Sampling(max_new_tokens=24)
 WARM = Sampling(max_new_tokens=24, temperature=0.9, top_p=0.95, top_k=50, seed=3)
+LOOPING = Sampling(max_new_tokens=100)
 PROMPTS = [Prompt(text=text[:cut]) for text in TEXTS[:3] for cut in (0, 1, 7, 20, 21, 40, 63)] + [
     Prompt(text="def f(", suffix="\n    return x\n")
 ]
@@ -61,6 +65,25 @@ def test_neither_batch_size_nor_order_change_a_token(settings: Sampling) -> None
     random.Random(0).shuffle(order)
     shuffled = generator(rows=5).complete([prompts[at] for at in order], settings)
     assert shuffled == [alone[at] for at in order]
+
+
+@pytest.mark.parametrize("window", [None, 16])
+@pytest.mark.parametrize("settings", [LOOPING, WARM], ids=["greedy", "sampled"])
+def test_guesses_change_the_speed_and_not_the_text(settings: Sampling, window: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = Counter[int]()
+    read = Reading.read
+
+    def counted(self: Reading, ids: torch.Tensor, counts: Sequence[int], only: torch.Tensor | None = None) -> torch.Tensor:
+        calls[at_once] += 1
+        return read(self, ids, counts, only)
+
+    monkeypatch.setattr(Reading, "read", counted)
+    told = {}
+    for at_once in (0, 3, 96):
+        told[at_once] = Generator(network(window=window), tokenizer(), rows=1, at_once=at_once).complete(PROMPTS, settings)
+    assert told[0] == told[3] == told[96]
+    if settings is LOOPING:
+        assert calls[96] < calls[3] < calls[0], calls
 
 
 def test_another_seed_or_key_gives_another_text() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from minisc.core.document import HELD_OUT, TRAIN
 from minisc.core.errors import UserError
-from minisc.steps.collect import MOST, Collect
+from minisc.steps.collect import CHOICE, FEW, MOST, Collect
 from tests import made
 
 
@@ -44,6 +44,24 @@ def test_whole_repositories_are_held_out_up_to_the_share(sizes: list[int], seed:
         assert MOST * wanted <= held < wanted * (1 + MOST)  # the last one taken is at most MOST of the share
         assert max(sizes[int(repo[1:])] for repo in split) <= MOST * wanted
     assert collect(seed=seed, held_out=share)._split(list(reversed(facts))) == (split, how)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    small=st.lists(st.integers(1, 3000), min_size=200, max_size=300),
+    large=st.lists(st.integers(5000, 20_000), max_size=9),
+    seed=st.integers(0, 9),
+)
+def test_where_there_are_many_small_repositories_none_is_more_than_a_tenth(small: list[int], large: list[int], seed: int) -> None:
+    sizes = small + large
+    wanted = 0.03 * sum(sizes)
+    eligible = sum(size for size in sizes if size <= FEW * wanted)
+    split, how = collect(seed=seed, held_out=0.03)._split([{"rows": 1, "repos": {f"r{at}": size}} for at, size in enumerate(sizes)])
+    held = [sizes[int(repo[1:])] for repo in split]
+    assert how == "repository" and wanted <= sum(held)
+    if eligible >= CHOICE * wanted:
+        assert max(held) <= FEW * wanted
+    assert sum(size for size in sizes if size < max(held)) < max(CHOICE * wanted, eligible)
 
 
 def test_a_single_repository_is_split_by_document_and_says_so(tmp_path: Path) -> None:
