@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests import small_corpus
+from minisc.core import mirror
+from tests import bucket, small_corpus
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -45,3 +46,21 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("corpus")
     small_corpus.make(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[bucket.Server]:
+    """A real S3 server with an empty bucket."""
+    pytest.importorskip("moto")
+    with bucket.served() as running:
+        yield running
+
+
+@pytest.fixture
+def here(server: bucket.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The mirror of a folder in the bucket that nobody else uses. The endpoint stands in the address: each server is its own system."""
+    for name, value in server.environment(tmp_path / "one").items():
+        monkeypatch.setenv(name, value)
+    path = mirror.local(f"s3://bucket/{tmp_path.name}?endpoint_override={server.endpoint}")
+    path.mkdir(parents=True)
+    return path

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from tests import bucket, road
 pytestmark = pytest.mark.system
 CURATING = "curate/*/scratch/pass-0/kept/*.parquet"
 STEPS = "steps=[collect,curate,train_tokenizer,pack]"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[bucket.Server]:
-    pytest.importorskip("moto")
-    with bucket.served() as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,21 +10,6 @@ from minisc.core import durable, mirror
 from minisc.core.artifact import Artifact
 from minisc.core.errors import DamagedArtifact, UserError
 from tests import bucket
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[bucket.Server]:
-    pytest.importorskip("moto")
-    with bucket.served() as running:
-        yield running
-
-
-@pytest.fixture
-def here(server: bucket.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The mirror of a folder in the bucket that nobody else uses. The endpoint stands in the address: each server is its own system."""
-    for name, value in server.environment(tmp_path / "one").items():
-        monkeypatch.setenv(name, value)
-    return mirror.local(f"s3://bucket/{tmp_path.name}?endpoint_override={server.endpoint}")
 
 
 def elsewhere(here: Path, tmp_path: Path) -> Path:

@@ -7,33 +7,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from minisc.core import durable, mirror
 from minisc.runner.locks import LEASE, leased, one_writer
-from tests import bucket
 from tests.silent import Silent
 
 FAST = {"beat": 0.1, "dead": 0.6, "settle": 0.1}  # seconds
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[bucket.Server]:
-    pytest.importorskip("moto")
-    with bucket.served() as running:
-        yield running
-
-
-@pytest.fixture
-def here(server: bucket.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name, value in server.environment(tmp_path / "one").items():
-        monkeypatch.setenv(name, value)
-    path = mirror.local(f"s3://bucket/{tmp_path.name}?endpoint_override={server.endpoint}")
-    path.mkdir(parents=True)
-    return path
 
 
 def elsewhere(here: Path, tmp_path: Path) -> Path:
