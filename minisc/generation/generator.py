@@ -160,7 +160,7 @@ class Generator:
                 most = 0 if chooser.one_by_one else self._at_once // len(rows) - 1
                 guesses = [row.guess(most) for row in rows] if rows[0].writing.tokens else [[] for _ in rows]
                 told = self._choices(reading, chooser, rows, unread, guesses)
-                taken = [row.take(*pair, self._raw) for row, *pair in zip(rows, told, guesses, strict=True)]
+                taken = [row.take(chosen, guessed, self._raw) for row, chosen, guessed in zip(rows, told, guesses, strict=True)]
                 reading.back([len(guessed) + 1 - count for guessed, count in zip(guesses, taken, strict=True)])
                 unread = [chosen[count - 1 : count] for chosen, count in zip(told, taken, strict=True)]
                 alive = [at for at, row in enumerate(rows) if not row.writing.ending]
