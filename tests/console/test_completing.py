@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from minisc.console.completing import in_a_list
+from tests.ready import ready
 
 OPTIONS = {"steps": ["collect", "curate", "pack"], "filters": ["license"]}
 
@@ -88,7 +89,7 @@ def test_the_tab_key_in_an_interactive_bash() -> None:
                 end = time.monotonic() + 60
                 while until not in told:
                     assert time.monotonic() < end, told
-                    if select.select([ours], [], [], 1)[0]:
+                    if ready(ours, select.POLLIN, 1):
                         told += os.read(ours, 4096).decode(errors="replace").replace("\r", "")
 
             typed('eval "$(minisc -sc install=bash)"; echo rea""dy\n', until="\nready")

@@ -31,6 +31,7 @@ from minisc.model.base import load
 from minisc.steps.complete import COMMANDS, Complete, Session, _own_interrupts
 from minisc.tokenizer.base import Tokenizer
 from tests import made, road
+from tests.ready import ready
 
 SETTINGS: dict[str, Any] = {"max_new_tokens": 12, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "repetition_penalty": 1.0, "seed": 0}
 Road = tuple[dict[str, Artifact], Context]
@@ -220,7 +221,7 @@ class Screen:
     def type(self, keys: str) -> None:
         left = keys.encode()
         while left:
-            assert select.select([], [self._master], [], self._left())[1], f"{keys!r} could not be typed"
+            assert ready(self._master, select.POLLOUT, self._left()), f"{keys!r} could not be typed"
             left = left[os.write(self._master, left) :]
 
     def until(self, pattern: str) -> str:
@@ -243,7 +244,7 @@ class Screen:
 
     def _read(self) -> bool:
         """Take what is shown, waiting a little; False when the other side is closed."""
-        if select.select([self._master], [], [], 0.2)[0]:
+        if ready(self._master, select.POLLIN, 0.2):
             try:
                 self.text += os.read(self._master, 65536).decode(errors="replace")
             except OSError:  # the program behind the terminal has ended
