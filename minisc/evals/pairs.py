@@ -20,8 +20,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from minisc.core.scoreboard import Z
 from minisc.evals.jackknife import jackknife
-from minisc.evals.pass_at_k import Z, difference, pass_at_k
+from minisc.evals.pass_at_k import difference, pass_at_k
 
 LESS_IS_BETTER = ("bits_per_byte",)
 _PASS = re.compile(r"(?P<group>\w+)_pass_at_(?P<k>\d+)")

@@ -15,7 +15,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-Z = 1.959963984540054  # normal quantile of 0.975
+from minisc.core.scoreboard import Z
 
 
 @dataclass(frozen=True, slots=True)

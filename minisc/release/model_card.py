@@ -164,7 +164,7 @@ def _interval(figures: Mapping[str, Any], key: str) -> str:
     if low is not None and high is not None:
         return f"{_value(low)} to {_value(high)}"
     error = figures.get(f"{key}_error")
-    return f"± {_value(1.96 * error)}" if isinstance(error, float) else ""
+    return f"± {_value(scoreboard.Z * error)}" if isinstance(error, float) else ""
 
 
 def _gguf(facts: Facts) -> str:
